@@ -42,6 +42,9 @@ def test_names_of_weights(name: str) -> None:
         parse_observed(f"m_ll,{name}\n600.5,0.5\n", ["m_ll"])
 
 
+UNNAMED = "its first row does not name the observable m_ll, between commas"
+
+
 def test_the_first_row_of_numpy() -> None:
     assert parse_observed("# m_ll,eta\n600.5,1\n", ["eta", "m_ll"]) == [[1.0, 600.5]]
 
@@ -49,11 +52,8 @@ def test_the_first_row_of_numpy() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (
-            "m_ll;eta\n600.5;1\n",
-            "its first row does not name the observable m_ll, between commas; it begins with 'm_ll;eta'",
-        ),
-        ("", "its first row does not name the observable m_ll, between commas"),
+        ("m_ll;eta\n600.5;1\n", f"{UNNAMED}; it begins with 'm_ll;eta'"),
+        ("", UNNAMED),
         ("m_ll\n1_0.5\n", "line 2 has '1_0.5' for m_ll, which is not a finite number"),
     ],
 )

@@ -89,7 +89,5 @@ def test_weights_in_another_unit_than_the_nominal_one(tmp_path: Path) -> None:
 
 def test_different_weights_with_the_same_declaration(tmp_path: Path) -> None:
     declared = _declared(("up", "MUR=2.0 MUF=2.0"), ("down", "MUR=0.5 MUF=0.5"), ("other", "MUR=2.0 MUF=2.0"))
-    with pytest.raises(
-        StepError, match=r"^x\.lhe has several weights for .* \(MUR=2, MUF=2\): .*id=up.*; .*id=other.*"
-    ):
+    with pytest.raises(StepError, match=r"^x\.lhe has several weights for .* \(MUR=2, MUF=2\): .*id=up.*id=other"):
         _found(tmp_path, declared, {**RIGHT, "other": 1.9})

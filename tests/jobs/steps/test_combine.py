@@ -9,7 +9,6 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-
 from mmc.compiler.settings.combine import AnalysedJob
 from mmc.errors import StepError
 from mmc.jobs.steps.combine import check_beams, shares

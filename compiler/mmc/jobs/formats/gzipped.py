@@ -32,7 +32,7 @@ _STREAMS: Mapping[bytes, Callable[[], Any]] = {
 """The first bytes of files in other ways of packing that are read."""
 _MOST_MAGIC = max(map(len, [*_OTHERS, *_STREAMS]))
 _ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError)
-NOT_UTF8 = "mmc.latin1"
+_NOT_UTF8 = "mmc.latin1"
 """The name of what reads bytes that are not UTF-8 as Latin-1."""
 _BUFFER = 1 << 16
 _COMPRESSION = 4
@@ -89,7 +89,7 @@ def reading_text(path: Path) -> Iterator[TextIO]:
 
     :raises StepError: as :func:`reading`
     """
-    with reading(path) as content, TextIOWrapper(content, encoding="utf-8", errors=NOT_UTF8) as text:
+    with reading(path) as content, TextIOWrapper(content, encoding="utf-8", errors=_NOT_UTF8) as text:
         yield text
 
 
@@ -133,7 +133,7 @@ def _latin1(error: UnicodeError) -> tuple[str, int]:
     return error.object[error.start : error.end].decode("latin-1"), error.end
 
 
-codecs.register_error(NOT_UTF8, _latin1)
+codecs.register_error(_NOT_UTF8, _latin1)
 
 
 class _Unpacked(RawIOBase):

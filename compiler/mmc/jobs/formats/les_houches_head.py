@@ -111,8 +111,8 @@ def read_head(text: str, path: Path) -> Head:
     value, error = head.cross_section_pb
     if not 0.0 < value < LARGEST:
         raise StepError(
-            f"the cross section of {path.name} in its <init> is {value:g} pb: it must be that of the whole process, not "
-            "of an interference alone, and positive"
+            f"the cross section of {path.name} in its <init> is {value:g} pb: it must be that of the whole process, "
+            "not of an interference alone, and positive"
         )
     if not error < LARGEST:
         raise StepError(f"the cross section of {path.name} has an error of {error:g} pb")

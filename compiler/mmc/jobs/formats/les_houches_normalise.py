@@ -103,11 +103,6 @@ def inspect(
     for before, body, own, written in _weighted(path, names, ratios):
         head = read_head(before, path) if head is None else head
         n_events += 1
-        if _GROUP in before:
-            raise StepError(
-                f"{path.name} has groups of correlated events (<eventgroup>), which mmc would take for independent ones: "
-                "write an event file without groups"
-            )
         digests.append(event_sketch.of_particles(body))
         found = {sampled: own, **written}
         if held is None:
@@ -223,6 +218,11 @@ def events(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str, str
     ours = {there: here for here, there in names.items()}
     try:
         for event, block in enumerate(blocks(path), start=1):
+            if _GROUP in block.before:
+                raise StepError(
+                    f"{path.name} has groups of correlated events (<eventgroup>), which mmc would take for independent "
+                    "ones: write an event file without groups"
+                )
             body, tag, rest = block.text.partition("<")
             try:
                 lines = particle_lines(body)

@@ -132,8 +132,8 @@ def settle(weights: MutableMapping[str, Floats], parameters: Iterable[Nuisance],
             undefined = float(nominal[central == 0.0].sum())
             if undefined > _MOST_UNDEFINED * float(nominal.sum()):
                 raise StepError(
-                    f"the weight {shown(parameter.central)} of the uncertainty {parameter.systematic}, to which its other "
-                    f"weights are relative, is 0 in {undefined / float(nominal.sum()):.1%} of the cross section"
+                    f"the weight {shown(parameter.central)} of the uncertainty {parameter.systematic}, to which its "
+                    f"other weights are relative, is 0 in {undefined / float(nominal.sum()):.1%} of the cross section"
                 )
             # an event of weight 0 has weight 0 at other values of the nuisance parameters too
             ratio = np.divide(weights[reference], central, out=np.zeros_like(central), where=central != 0.0)

@@ -26,8 +26,8 @@ def event_record(path: Path, *, only_background: bool = False) -> dict[str, Any]
     cross sections are averaged over the benchmarks, and backgrounds are added.
 
     :param only_background: whether no sample of the file is a signal
-    :raises StepError: when weights are not finite, there is no signal event where there should be one, or an uncertainty
-        changes the sign of the cross section
+    :raises StepError: when weights are not finite, there is no signal event where there should be one, or an
+        uncertainty changes the sign of the cross section
     """
     analysis_workarounds.apply()
     from madminer.analysis import DataAnalyzer
@@ -44,10 +44,8 @@ def event_record(path: Path, *, only_background: bool = False) -> dict[str, Any]
     for x, weights in data.event_loader(batch_size=batch, include_nuisance_parameters=True):
         if not np.isfinite(weights).all():
             raise StepError("some weights are not finite")
-        every, sums_of_squares = (
-            every + weights.sum(axis=0),
-            sums_of_squares + (weights[:, :n_physical] ** 2).sum(axis=0),
-        )
+        every += weights.sum(axis=0)
+        sums_of_squares += (weights[:, :n_physical] ** 2).sum(axis=0)
         for observable, values in zip(observables, x.T, strict=True):
             observable.add(values)
     sums = every[:n_physical]

@@ -8,7 +8,6 @@ import numpy as np
 
 from mmc.compiler.inputs.observed_events import ObservedError, parse_observed
 from mmc.errors import StepError
-from mmc.jobs.formats import gzipped
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.readers.observed_cuts import failed_cuts
 from mmc.reading import open_regular
@@ -22,7 +21,7 @@ def read_observed(path: Path, observables: Sequence[str], cuts: Sequence[str] = 
         no events, or an event fails a cut that needs only observables
     """
     try:
-        with TextIOWrapper(open_regular(path), encoding="utf-8", errors=gzipped.NOT_UTF8) as text:
+        with TextIOWrapper(open_regular(path), encoding="utf-8", errors="replace") as text:
             events = np.array(parse_observed(text.read(), observables))
     except OSError as error:
         raise StepError(f"the observed events of {path.name} cannot be read: {error.strerror}") from error

@@ -189,8 +189,8 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
         if abs(value - other) > SAME_CROSS_SECTION * abs(other) + SIGNIFICANT * (error + other_error):
             raise StepError(
                 f"the events of {name} have a cross section of {other:.4g} pb, and those of {entry.job} one of "
-                f"{value:.4g} pb: they are not parts of one generation with one selection, so they cannot be averaged; for "
-                "parts of phase space that add up, give each file a `slice`"
+                f"{value:.4g} pb: they are not parts of one generation with one selection, so they cannot be averaged; "
+                "for parts of phase space that add up, give each file a `slice`"
             )
 
 

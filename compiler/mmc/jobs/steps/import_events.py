@@ -78,10 +78,10 @@ def run(job: StepJob) -> None:
         check_points(content.head.header, settings.benchmark, expected, source.name, settings.weights)
     for parameter in find_nuisance(settings.systematics, source):
         for weight in parameter.columns.values():
-            if weight not in (None, *content.names):
+            if weight is not None and weight not in content.names:
                 raise StepError(
-                    f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, and its "
-                    "events do not have it: give the sample no such uncertainty, or a file with these weights"
+                    f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, and "
+                    "its events do not have it: give the sample no such uncertainty, or a file with these weights"
                 )
     les_houches_normalise.write(
         source, job.out / EVENTS, content, settings.benchmark, names, renamed=settings.weights, ratios=ratios
