@@ -62,7 +62,6 @@ def test_mean_of_the_weights_is_the_cross_section(tmp_path: Path, norm: str, own
     assert content.record() == {
         "cross_section_pb": 0.5,
         "cross_section_error_pb": 0.01,
-        "beams": [2212.0, 2212.0, 6500.0, 6500.0],
         "mean_weights_pb": {"sm": 0.5, "w": 2.0},
         "effective_sample_size": {"sm": 2.0, "w": 2.0},
     }

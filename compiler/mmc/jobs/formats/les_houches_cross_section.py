@@ -152,8 +152,8 @@ def _of_filtered(head: Head, nominal: NominalWeights, name: str, n_generated: in
     if len(candidates) != 1:
         raise StepError(
             f"the weights in {name} and the cross section of {written:.4g} pb in its <init> do not tell how the "
-            "weights are normalised: write `average = event_norm` into its run card if the cross section is the mean of "
-            "the weights of all generated events, `sum = event_norm` if it is their sum"
+            "weights are normalised: write `average = event_norm` into its run card if the cross section is the mean "
+            "of the weights of all generated events, `sum = event_norm` if it is their sum"
         )
     return remaining * next(iter(candidates.values()))
 

@@ -61,7 +61,6 @@ class Content:
         return {
             "cross_section_pb": value,
             "cross_section_error_pb": error,
-            "beams": list(self.head.beams),
             "mean_weights_pb": {name: total / self.n_events for name, total in self.sums.items()},
             "effective_sample_size": {
                 name: total**2 / squares[name] if squares[name] > 0.0 else 0.0 for name, total in self.sums.items()

@@ -80,8 +80,8 @@ def run(job: StepJob) -> None:
         for weight in parameter.columns.values():
             if weight is not None and weight not in content.names:
                 raise StepError(
-                    f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, and "
-                    "its events do not have it: give the sample no such uncertainty, or a file with these weights"
+                    f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, "
+                    "and its events do not have it: give the sample no such uncertainty, or a file with these weights"
                 )
     les_houches_normalise.write(
         source, job.out / EVENTS, content, settings.benchmark, names, renamed=settings.weights, ratios=ratios
@@ -117,7 +117,14 @@ def run(job: StepJob) -> None:
     log.info("%d events of %s at %s", content.n_events, settings.sample, settings.benchmark)
     sketches = {name: event_sketch.write(digests) for name, digests in held.items()}
     write_json(
-        job.out / SIMULATE.record, {**made, **content.record(), "warnings": warnings, "events_of_files": sketches}
+        job.out / SIMULATE.record,
+        {
+            **made,
+            **content.record(),
+            "beams": list(content.head.beams),
+            "warnings": warnings,
+            "events_of_files": sketches,
+        },
     )
 
 
