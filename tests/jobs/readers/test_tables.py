@@ -148,6 +148,20 @@ def test_events_are_known_by_their_quantities(folder: Folder) -> None:
     assert [record["size"] for record in records] == [pytest.approx(240.0), pytest.approx(N)]
 
 
+def test_lists_with_more_weights_than_benchmarks(folder: Folder, tmp_path: Path) -> None:
+    """The first weights are those of the benchmarks, which may be wrong."""
+    place, n = Folder(tmp_path), len(BENCHMARKS)
+    for size, n_warnings in ((n, 0), (n + 1, 1)):
+        table = _table(place, f"size_{size}", every=np.tile(W, (size, 1)).T)
+        weights = {name: f"every[{k}]" for k, name in enumerate(BENCHMARKS)}
+        out = _analyse(folder, f"size_{size}", {"one": table}, weights=weights)
+        warnings = json.loads((out / "analyse.json").read_text()).get("warnings", [])
+        assert len(warnings) == n_warnings
+        assert all(
+            text.startswith(f"the lists 'every' of size_{size}.npz have more than the {n} w") for text in warnings
+        )
+
+
 def test_regions_have_files_of_their_own(folder: Folder) -> None:
     table = _table(folder, "regions", y=np.abs(Y), x=np.abs(X))
     regions = {

@@ -56,6 +56,7 @@ class TableEvents:
     particles: Particles
     sketches: Mapping[str, str]
     """What tells the events of each table apart."""
+    warnings: Sequence[str] = ()
 
     def record(self, benchmark: str) -> dict[str, Any]:
         """The entries of a job that has made the events."""
@@ -71,6 +72,7 @@ class TableEvents:
             "cross_section_pb": value,
             "cross_section_error_pb": 0.0,
             "events_of_files": dict(self.sketches),
+            "warnings": [*self.warnings],
         }
 
 
@@ -154,7 +156,22 @@ def load(paths: Sequence[Path], settings: TableAnalyseSettings, benchmarks: Sequ
         size=len(nominal) * (settings.cross_section_pb or factor * nominal.sum()) / (factor * nominal.sum()),
         particles=table_particles.read(paths, settings.tree, settings.particles),
         sketches=sketches,
+        warnings=[] if settings.background else _further_weights(paths[0], settings, benchmarks),
     )
+
+
+def _further_weights(path: Path, settings: TableAnalyseSettings, benchmarks: Sequence[str]) -> list[str]:
+    """A warning if the benchmarks have the weights of a list in its order, and there are more in the list."""
+    column, n = next(iter(settings.weights.values()), "").removesuffix("[0]"), len(benchmarks)
+    if dict(settings.weights) != {name: f"{column}[{index}]" for index, name in enumerate(benchmarks)}:
+        return []
+    further = f"{column}[{n}]"
+    if not np.isfinite(tables.read(path, settings.tree, [further])[further]).any():
+        return []
+    return [
+        f"the lists {column!r} of {path.name} have more than the {n} weights of the benchmarks, which have the first "
+        "ones in their order: if others are meant, name the element of each benchmark"
+    ]
 
 
 def _of_quantities(part: Mapping[str, Floats], texts: Sequence[str]) -> event_sketch.Digests:
