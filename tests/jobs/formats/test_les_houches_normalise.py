@@ -295,6 +295,13 @@ def test_groups_of_events_are_refused(tmp_path: Path) -> None:
         les_houches_normalise.inspect(source, "sm", ["sm"])
 
 
+def test_several_blocks_of_weights(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{"w": "1.0", "1001": "2.0"}] * 2)
+    source.write_text(source.read_text().replace("<wgt id='1001'>", "</rwgt>\n<rwgt>\n<wgt id = '1001' >"))
+    content = les_houches_normalise.inspect(source, "sm", ["sm", "w", "1001"])
+    assert content.sums == {"sm": 1.0, "w": 4.0, "1001": 8.0}
+
+
 def test_half_a_gzipped_file(tmp_path: Path) -> None:
     source = write_lhe(tmp_path / "x.lhe", [{}] * 500)
     packed = tmp_path / "x.lhe.gz"

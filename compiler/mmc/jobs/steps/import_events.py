@@ -160,7 +160,9 @@ def _check_count(path: Path, n_events: int, source: Path, expected: int) -> None
     """:raises StepError: when a file and the file with its weights have different numbers of events"""
     if n_events != expected:
         raise StepError(
-            f"{path.name} holds {n_events} events and {source.name} {expected}: the two files must hold the same events"
+            f"{path.name} holds {n_events} events and {source.name} {expected}: the two files must hold the same "
+            "events; where a shower rejects events, remove them from the Les Houches file too, and write "
+            "`filtered: true` beside it"
         )
 
 
