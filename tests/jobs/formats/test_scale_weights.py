@@ -11,7 +11,7 @@ from mmc.jobs.formats.weight_groups import find_nuisance
 from tests.jobs.formats.test_les_houches_normalise import write_lhe
 
 MU = ScaleUncertainty(effect="scale", scale="mu", variations=(0.5, 1.0, 2.0))
-NOMINAL = [0.25, 0.5, 0.25, 1.0]
+NOMINAL = [0.25, 0.5, 0.0, 1.0]
 """The nominal weights of the events. Weights at twice and half the scales are 1.2 and 0.85 times as large."""
 
 

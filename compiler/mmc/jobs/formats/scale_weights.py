@@ -79,11 +79,11 @@ def choose(declared: Sequence[Weight], wanted: Sequence[Factors], what: str, pat
             )
     values = _values(path, [weight["id"] for group in found.values() for weight in group])
     several = next((factors for factors in wanted if len(found[factors]) > 1), None)
-    choices = _choices(found, wanted, values)
     if several is None:
         told = _told(found[wanted[0]][0])
         nominal = next((weight["id"] for weight in found[NOMINAL] if _told(weight) == told), None)
         return _settled(Choice(tuple(found[factors][0]["id"] for factors in wanted), nominal, told), values)
+    choices = _choices(found, wanted, values)
     for likely in (
         choices,
         [choice for choice in choices if choice.nominal is not None],
@@ -153,7 +153,8 @@ def _values(path: Path, names: Sequence[str]) -> Values:
             body, tag, rest = block.text.partition("<")
             own = number(body.split(maxsplit=3)[2])
             found = dict(weights(tag + rest))
-            rows.append({name: number(found[name]) / own for name in names if own and name in found})
+            if own != 0.0:
+                rows.append({name: number(found[name]) / own for name in names if name in found})
     except (UnusualFileError, StepError, ValueError, IndexError):
         return {}  # whatever reads the events tells what is wrong
     return {name: np.array([row[name] for row in rows]) for name in names if rows and all(name in row for row in rows)}
