@@ -20,6 +20,12 @@ def test_the_same_events_several_times() -> None:
     with pytest.raises(ObservedError, match=r"^it holds each event 3 times: give each event once$"):
         parse_observed(rows(30, 3), ["m_ll"])
     assert len(parse_observed("n\n" + "2\n2\n3\n3\n", ["n"])) == 4  # by chance
+    half = rows(30) + rows(15).removeprefix("m_ll\n")
+    with pytest.raises(ObservedError, match=r"^it holds 15 of its 45 events twice: give each event once$"):
+        parse_observed(half, ["m_ll"])
+    assert (
+        len(parse_observed(half + "600.5\n", ["m_ll"])) == 46
+    )  # numbers that are alike by chance are there more often
 
 
 def test_events_with_weights() -> None:
@@ -28,6 +34,33 @@ def test_events_with_weights() -> None:
     with pytest.raises(ObservedError, match=r"^line 3 has the weight 0\.3 in the column weight, which is not one of"):
         parse_observed(text.format(0.3), ["m_ll"])
     assert parse_observed(text.format(0.3), ["weight"]) == [[1.0], [0.3]]
+
+
+@pytest.mark.parametrize("name", ["w", "Wgt_1", "eventWeight", "genweight", "weights_sm"])
+def test_names_of_weights(name: str) -> None:
+    with pytest.raises(ObservedError, match=f"^line 2 has the weight 0.5 in the column {name}, which is not one of"):
+        parse_observed(f"m_ll,{name}\n600.5,0.5\n", ["m_ll"])
+
+
+UNNAMED = "its first row does not name the observable m_ll, between commas"
+
+
+def test_the_first_row_of_numpy() -> None:
+    assert parse_observed("# m_ll,eta\n600.5,1\n", ["eta", "m_ll"]) == [[1.0, 600.5]]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("m_ll;eta\n600.5;1\n", f"{UNNAMED}; it begins with 'm_ll;eta'"),
+        ("", UNNAMED),
+        ("m_ll\n1_0.5\n", "line 2 has '1_0.5' for m_ll, which is not a finite number"),
+    ],
+)
+def test_other_texts(text: str, reason: str) -> None:
+    with pytest.raises(ObservedError) as error:
+        parse_observed(text, ["m_ll"])
+    assert str(error.value) == reason
 
 
 @pytest.mark.parametrize(("n", "refused"), [(29, True), (30, False), (50, False)])

@@ -25,6 +25,13 @@ def test_the_same_numbers_are_the_same_event_however_they_are_written() -> None:
         assert event_sketch.of_particles(written) != event_sketch.of_particles(other)
 
 
+def test_the_order_of_the_particles_does_not_matter() -> None:
+    first, *particles = LINES.format(11, -11, "4. 5. 6.").replace(" -1 0", "  1 0").splitlines()
+    there, back = ("\n".join([first, *lines]) for lines in (particles, particles[::-1]))
+    assert event_sketch.of_particles(there) == event_sketch.of_particles(back)
+    assert event_sketch.of_particles(there) != event_sketch.of_particles("\n".join([first, *particles[:1]]))
+
+
 def test_the_digest_of_values_is_that_of_the_event_alone() -> None:
     pt, counts = np.array([1.0, 2.0, 3.0, 1.0, 2.0, 2.0, 1.0], dtype=np.float32), np.array([2, 1, 0, 2, 2])
     met, ones = np.array([5.0, 5.0, 5.0, 5.0, 5.0], dtype=np.float32), np.ones(5, dtype=int)

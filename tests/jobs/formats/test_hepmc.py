@@ -89,3 +89,14 @@ def test_a_line_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "x.hepmc").write_text("HepMC::Asciiv3-START_EVENT_LISTING\n" + "E" * 3000 + "\nEND_EVENT_LISTING\n")
     with pytest.raises(StepError, match=r"^x\.hepmc is damaged: it has a line of more than 1,000 bytes$"):
         hepmc.count(tmp_path / "x.hepmc")
+
+
+def test_weights_are_matched_by_their_names(tmp_path: Path) -> None:
+    """HepMC 2 names the weights in every event, in any order."""
+    event = 'E {} 0 0 0 0 0 0 1 1 2 1 7 3 {} {} {}\nN 3 "{}" "{}" "{}"\nU GEV MM\nP 1 2212 {}\n'
+    weights, orders = {"nominal": 1.0, "a b": 2.0, "c": 3.0}, (["nominal", "a b", "c"], ["c", "nominal", "a b"])
+    events = [event.format(k, *(weights[name] for name in order), *order, k) for k, order in enumerate(orders)]
+    path = tmp_path / "x.hepmc"
+    path.write_text(f"HepMC::IO_GenEvent-START\n{''.join(events)}HepMC::IO_GenEvent-END_EVENT_LISTING\n")
+    found = hepmc.inspect(path).weights
+    assert found is not None and found.tolist() == [[1.0, 2.0, 3.0]] * 2

@@ -141,8 +141,8 @@ def test_header_without_a_run_card_gets_one(tmp_path: Path, caplog: pytest.LogCa
         (
             [{"w": "1", "v": "1"}],
             "1.0",
-            "unity",
-            "the weights in x.lhe do not give a cross section: event_norm is unity",
+            "median",
+            "the weights in x.lhe do not give a cross section: event_norm in its run card is median, and mmc knows",
         ),
         ([], "0.25", "sum", "x.lhe holds no events"),
     ],
@@ -162,7 +162,7 @@ def test_weights_that_are_missing(
         (" 25 1 1 2", " # 25 1 1 2", "event 1 of x.lhe is damaged: its first line does not fit what follows"),
         ("<init>", "<start>", "x.lhe is not an event file: it does not begin with <LesHouchesEvents> and <init>"),
         ("5.0e-01 1.0e-02", "zero 1.0e-02", "x.lhe is damaged: its <init> has entries that are not numbers"),
-        ("5.0e-01 1.0e-02", "0.0e-01 1.0e-02", "the cross section of x.lhe is 0 pb"),
+        ("5.0e-01 1.0e-02", "0.0e-01 1.0e-02", "the cross section of x.lhe in its <init> is 0 pb"),
         ("# a comment", "<!-- a comment", r"mmc cannot read the event file x.lhe: a comment .* has no end .line 15."),
         ("<event>", "<!-- <event>", r"mmc cannot read the event file x.lhe: an event is within a comment .line 15."),
         ("</event>", "", r"mmc cannot read the event file x.lhe: an event is within an event .line 15."),
@@ -288,6 +288,20 @@ def test_forms_of_run_cards(tmp_path: Path, line: str, norm: str, own: str) -> N
     assert text.lower().count("event_norm") == 1
 
 
+def test_groups_of_events_are_refused(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{}] * 2)
+    source.write_text(source.read_text().replace("<event>", "<eventgroup>\n<event>", 1))
+    with pytest.raises(StepError, match=r"^x\.lhe has groups of correlated events .*: write an event file without"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+def test_several_blocks_of_weights(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{"w": "1.0", "1001": "2.0"}] * 2)
+    source.write_text(source.read_text().replace("<wgt id='1001'>", "</rwgt>\n<rwgt>\n<wgt id = '1001' >"))
+    content = les_houches_normalise.inspect(source, "sm", ["sm", "w", "1001"])
+    assert content.sums == {"sm": 1.0, "w": 4.0, "1001": 8.0}
+
+
 def test_half_a_gzipped_file(tmp_path: Path) -> None:
     source = write_lhe(tmp_path / "x.lhe", [{}] * 500)
     packed = tmp_path / "x.lhe.gz"
@@ -348,6 +362,64 @@ def test_without_a_run_card_the_accord_counts(tmp_path: Path, strategy: str, own
     source.write_text(source.read_text().replace(" -3 1\n", f" {strategy} 1\n"))
     content = les_houches_normalise.inspect(source, "sm", ["sm"])
     assert (content.factor, content.record()["mean_weights_pb"]["sm"]) == (factor, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("norm", "own", "mean"),
+    [("unity", ["1.0", "-1.0", "1.0", "1.0"], 0.25), ("bias", ["0.2", "0.8", "0.4", "0.6"], 0.5)],
+)
+def test_other_norms_of_run_cards(tmp_path: Path, norm: str, own: list[str], mean: float) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{"w": value} for value in own], "OWN", norm)
+    text = source.read_text()
+    for value in own:
+        text = text.replace("OWN", value, 1)
+    source.write_text(text)
+    content = les_houches_normalise.inspect(source, "sm", ["sm", "w"])
+    assert content.record()["mean_weights_pb"] == pytest.approx({"sm": 0.5, "w": 0.5})
+    assert content.factor == pytest.approx(0.5 / np.mean([float(value) for value in own]))
+
+
+@pytest.mark.parametrize(
+    ("line", "strategy", "own", "expected"),
+    [
+        ("", "-4", "0.5", 0.25),
+        ("", "-3", "0.5", 0.25),
+        ("", "-3", "0.125", 0.25),  # a sum over four events
+        ("", "3", "1.0", 0.25),
+        ("average = event_norm", "3", "0.5", 0.25),
+        ("unity = event_norm", "-4", "1.0", 0.25),
+        ("sum = event_norm", "3", "0.125", 0.25),
+        ("", "-3", "0.02", None),
+        ("", "-3", "30.0", None),
+        ("average = event_norm", "3", "0.125", None),
+    ],
+)
+def test_how_filtered_events_are_normalised(
+    tmp_path: Path, line: str, strategy: str, own: str, expected: float | None
+) -> None:
+    """Two of four events of a cross section of 0.5 pb."""
+    header = f"<MGRunCard>\n 4 = nevents\n {line}\n</MGRunCard>\n"
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}], own, header=header)
+    source.write_text(source.read_text().replace(" -3 1\n", f" {strategy} 1\n"))
+    if expected is None:
+        with pytest.raises(StepError, match=r"x\.lhe and the cross section of 0.5 pb in its <init> do not tell how"):
+            les_houches_normalise.inspect(source, "sm", ["sm"], filtered=True)
+        return
+    content = les_houches_normalise.inspect(source, "sm", ["sm"], filtered=True)
+    assert content.record()["mean_weights_pb"]["sm"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("first", "second"), [(100, 300), (200, 200)])
+def test_events_of_each_process_have_its_cross_section(tmp_path: Path, first: int, second: int) -> None:
+    """A merged file has as many events of 1 pb as of 3 pb."""
+    source = write_lhe(tmp_path / "x.lhe", [{}] * (first + second), "1.0", header="")
+    text = source.read_text().replace(" -3 1\n5.0e-01 1.0e-02 2.0e-01 1", " -3 2\n1. .001 1. 1\n3. .001 3. 2")
+    source.write_text(text.replace(" 3   1 1.0", " 3   2 1.0", second))
+    if first == 100:
+        assert les_houches_normalise.inspect(source, "sm", ["sm"]).factor == 4.0
+        return
+    with pytest.raises(StepError, match=r"^the events of process 1 in x\.lhe have a cross section of 2 pb, and <init>"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
 
 
 @pytest.mark.parametrize(

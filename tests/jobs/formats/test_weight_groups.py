@@ -124,7 +124,7 @@ def test_scales_of_another_set_do_not_count(tmp_path: Path) -> None:
     assert list(find_nuisance({"s": MU}, path)[0].weights.values()) == ["up", "down"]
     for unclear in ((), (303400, 325500)):
         write(*unclear)
-        with pytest.raises(StepError, match=r"has several weights for .* \(MUR=2, MUF=2\), .* 303400, 325500: which"):
+        with pytest.raises(StepError, match=r"several weights for .* \(MUR=2, MUF=2\): .*303400'; .*325500'\. Which"):
             find_nuisance({"s": MU}, path)
 
 
@@ -170,6 +170,14 @@ def test_symmetric_set_with_the_coupling(file: Path, named: str) -> None:
 def test_missing(file: Path, entry: Uncertainty, reason: str) -> None:
     with pytest.raises(StepError, match=reason):
         find_nuisance({"x": entry}, file)
+
+
+def test_central_weights_of_zero() -> None:
+    """Of events with a nominal weight: there is no ratio, and leaving out such events would look like an effect."""
+    parameter = Nuisance("p", "pdf", {"b": "1"}, central="0")
+    weights = {"sm": np.array([1.0, 1.0, 0.0]), "pdf_central": np.array([1.0, 0.0, 0.0]), "b": np.ones(3)}
+    with pytest.raises(StepError, match=r"^the weight '0' of the uncertainty pdf, .* is 0 in 50\.0% of the"):
+        settle(weights, [parameter], "sm")
 
 
 def test_a_file_without_declarations(tmp_path: Path) -> None:

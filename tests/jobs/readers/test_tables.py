@@ -128,6 +128,40 @@ def test_what_makes_no_sense_is_one_line(
     assert message in place.refusal("analyse", "bad", {**SETTINGS, **settings}, **inputs)
 
 
+def test_tables_have_the_same_weights(folder: Folder, tmp_path: Path) -> None:
+    """Weights of the sampled benchmark in one of two tables would be forgotten, and all its events have weight 1."""
+    place = Folder(tmp_path)
+    tables = {"one": _table(place, "one", slice(40), sm=W), "two": _table(place, "two", slice(40, None))}
+    line = place.refusal(
+        "analyse", "x", {**SETTINGS, "tables": list(tables)}, setup=folder.out("configure", "configure"), **tables
+    )
+    assert line.startswith("one.npz has the weight 'sm' of the benchmark at which the events were sampled, and two.npz")
+
+
+def test_events_are_known_by_their_quantities(folder: Folder) -> None:
+    """The same events under other weights, in single precision; and about how many events were generated."""
+    first = _analyse(folder, "double", {"one": _table(folder, "one")}, sum_of_weights=240.0)
+    single = {"x": X.astype(np.float32), "y": Y.astype(np.float32), "w_ll": 3 * W}
+    second = _analyse(folder, "single", {"one": _table(folder, "two", **single)}, weight="w")
+    records = [json.loads((out / "analyse.json").read_text()) for out in (first, second)]
+    assert records[0]["events_of_files"]["one.npz"] == records[1]["events_of_files"]["two.npz"]
+    assert [record["size"] for record in records] == [pytest.approx(240.0), pytest.approx(N)]
+
+
+def test_lists_with_more_weights_than_benchmarks(folder: Folder, tmp_path: Path) -> None:
+    """The first weights are those of the benchmarks, which may be wrong."""
+    place, n = Folder(tmp_path), len(BENCHMARKS)
+    for size, n_warnings in ((n, 0), (n + 1, 1)):
+        table = _table(place, f"size_{size}", every=np.tile(W, (size, 1)).T)
+        weights = {name: f"every[{k}]" for k, name in enumerate(BENCHMARKS)}
+        out = _analyse(folder, f"size_{size}", {"one": table}, weights=weights)
+        warnings = json.loads((out / "analyse.json").read_text()).get("warnings", [])
+        assert len(warnings) == n_warnings
+        assert all(
+            text.startswith(f"the lists 'every' of size_{size}.npz have more than the {n} w") for text in warnings
+        )
+
+
 def test_regions_have_files_of_their_own(folder: Folder) -> None:
     table = _table(folder, "regions", y=np.abs(Y), x=np.abs(X))
     regions = {

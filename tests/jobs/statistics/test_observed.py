@@ -111,7 +111,7 @@ def test_observed_limits_of_the_asimov_data_are_the_expected_ones(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("x1,id\n1,2\n", "its first row does not name the observable x2"),
+        ("x1,id\n1,2\n", "its first row does not name the observable x2, between commas; it begins with 'x1,id'"),
         ("x1,x2,id,x2\n1,2,3,4\n", "two columns are called x2"),
         ("x1,x2,id\n1,2,3\n1,nan,3\n", "line 3 has 'nan' for x2, which is not a finite number"),
         ("x1,x2,id\n1,2\n", "line 2 has nothing for id, which is not a finite number"),

@@ -54,6 +54,7 @@ def test_events_and_what_is_said_of_them(chain: Chain) -> None:
         "benchmark": "sm",
         "background": False,
         "n_read": 200,
+        "size": 200,
         "n_generated": 200,
         "n_passed": len(content["m_ll"]),
         "undefined": {},

@@ -9,6 +9,9 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from mmc.compiler.settings.combine import AnalysedJob
+from mmc.errors import StepError
+from mmc.jobs.steps.combine import check_beams, shares
 
 from tests.jobs.physics import BENCHMARKS, READING, Folder, combine_settings, configure_settings
 
@@ -276,3 +279,26 @@ def test_morphed_weights_are_those_of_a_benchmark_outside_the_basis(tmp_path: Pa
         reason = folder.refusal("combine", "combine", combine_settings(analysed), **inputs)
         assert "at benchmark 'out', which is not in the morphing basis, morphed weights differ" in reason
         assert "by 4.76%" in reason
+
+
+def _entries(records: list[dict[str, Any]]) -> list[AnalysedJob]:
+    entry = {"n_events": None, "k_factor": 1.0, "background": False, "sample": "signal", "benchmark": "sm"}
+    return [AnalysedJob(job=f"signal.sm.{k}", **entry) for k in range(len(records))]
+
+
+def test_filtered_parts_weigh_by_their_generated_events() -> None:
+    """Many small parts: a weight by the events that remain would prefer parts of which many happen to remain."""
+    remaining = np.random.default_rng(3).binomial(50, 0.1, 2000)
+    records = [{"size": 50, "n_read": int(n)} for n in remaining]
+    found = np.array(shares(_entries(records), records))
+    assert found @ (remaining / 50.0) == pytest.approx(remaining.sum() / (50.0 * len(records)))
+    assert found.sum() == pytest.approx(1.0)
+    assert (remaining / remaining.sum()) @ (remaining / 50.0) > 0.11  # where 0.1 is right
+
+
+def test_events_are_of_one_collider() -> None:
+    records = [{"beams": beams} for beams in ([2212, 2212, 6500.0, 6500.0], [], [2212, 2212, 6500.1, 6500.0])]
+    check_beams(_entries(records), records)
+    for other in ([2212, 2212, 7000.0, 7000.0], [2212, -2212, 6500.0, 6500.0]):
+        with pytest.raises(StepError, match=r"^the events of signal\.sm\.0 have beams of 6500 and 6500 GeV"):
+            check_beams(_entries(records), [*records[:2], {"beams": other}])

@@ -335,6 +335,16 @@ def test_weights_with_names_that_benchmarks_cannot_have(tmp_path: Path, configur
     assert line.endswith("a weight with another name is named under `weights` beside the file")
 
 
+def test_weights_that_are_declared_and_not_in_the_events(tmp_path: Path, configured: Path) -> None:
+    declared = "".join(f"<weight id='{n}' MUR='{k}' MUF='{k}'> </weight>\n" for n, k in (("up", 2.0), ("down", 0.5)))
+    source = write_lhe(
+        tmp_path / "sm.lhe", [{**OTHERS, "up": "1"}] * 2, header=f"{HEADER}<initrwgt>{declared}</initrwgt>\n"
+    )
+    settings = _settings(systematics={"mu": {"effect": "scale", "scale": "mu", "variations": [0.5, 1.0, 2.0]}})
+    line = Folder(tmp_path).refusal("import_events", "x", settings, setup=configured, file_lhe=source)
+    assert line.startswith("sm.lhe declares the weight 'down' for the uncertainty mu, and its events do not have it")
+
+
 @pytest.mark.parametrize(
     ("head", "reason"),
     [

@@ -152,7 +152,7 @@ IMPORT_EVENTS = DeclaredStage(
     summary="Check event files, and what their weights are of",
     output="events",
     record="simulate.json",
-    version=4,
+    version=5,
     hours=24,
     is_in=_makes_events("import_events"),
     packages=("numpy", "madminer", "ufoamp"),
@@ -206,7 +206,7 @@ INGEST = DeclaredStage(
     summary="Check the event file against the study",
     output="events",
     record="events.json",
-    version=4,
+    version=5,
     hours=24,
     is_in=_makes_events("ingest"),
 )

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue.generators import EVENT_SAMPLES, FROM_RUN, TABLES, takes_events
@@ -265,6 +265,42 @@ def weights_at_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
                 advice = f"write `weights: {{{benchmark}: …}}` beside the file" if known else "reweight them"
                 at = (*path, "weights", benchmark) if benchmark in renamed else (*path, "lhe")
                 yield ctx.problem(MMC341, at, message, f"{listed}; {advice}")
+
+
+MMC371 = Code(
+    "MMC371",
+    "Two benchmarks have the same weight",
+    "Events have a weight of their own at each benchmark. Where `weights` gives two benchmarks one name or column, at "
+    "least one of them is that of another point.",
+)
+
+
+@rule(MMC371)
+def own_weights(ctx: Context) -> Iterator[Diagnostic]:
+    """No two benchmarks have the same weight."""
+    benchmarks = ctx.names("benchmarks") or []
+    for path, renamed, sampled in _names_of_weights(ctx):
+        owners: dict[str, str] = {}
+        for benchmark in sorted(benchmarks, key=lambda name: name in renamed):
+            if benchmark not in renamed and benchmark in sampled:
+                continue
+            text = renamed.get(benchmark, benchmark)
+            if owners.setdefault(text, benchmark) != benchmark:
+                message = f"{show(text)} is the weight at {show(benchmark)} and at {show(owners[text])}"
+                yield ctx.problem(MMC371, (*path, benchmark), message, "name the weight at each of them")
+
+
+def _names_of_weights(ctx: Context) -> Iterator[tuple[Path, Mapping[str, str], set[str]]]:
+    """The names of weights by benchmark, with their path, and the benchmarks at which the events were sampled."""
+    for name, sample in ctx.samples.items() if ctx.origin in (EVENT_SAMPLES, TABLES) else ():
+        path: Path = (*ctx.samples_path, name)
+        if sample.get("background"):
+            continue
+        if ctx.origin is TABLES and isinstance(sample.get("weights"), Mapping):
+            yield (*path, "weights"), sample["weights"], {file["benchmark"] for file in sample["files"]}
+        elif ctx.origin is EVENT_SAMPLES:
+            for index, file in enumerate(sample["files"]):
+                yield (*path, "files", index, "weights"), file.get("weights", {}), {file["benchmark"]}
 
 
 MMC306 = Code(

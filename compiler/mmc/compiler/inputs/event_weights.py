@@ -4,7 +4,7 @@ import re
 from html import unescape
 
 _EVENT = re.compile(r"<event(?:\s[^<>]*)?>")
-_WEIGHT = re.compile(r"""<wgt\s+id=(?:'([^']*)'|"([^"]*)")""")
+_WEIGHT = re.compile(r"""<wgt\s+id\s*=\s*(?:'([^']*)'|"([^"]*)")""")
 
 
 def weight_names(start: str) -> tuple[str, ...] | None:

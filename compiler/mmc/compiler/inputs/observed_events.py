@@ -7,15 +7,20 @@ when a study is compiled; the steps read it when they set limits.
 import csv
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from mmc.compiler.catalogue.names import madminer_name
+from mmc.reading import shown
 
-WEIGHTS = ("weight", "weights", "wgt", "event_weight", "Weight")
+WEIGHTS = re.compile(r"w|.*(weight|wgt).*", re.IGNORECASE)
 """Names of columns with weights."""
 FEWEST_DIFFERENT = 10
 """Fewer different events may be alike by chance."""
+MOST_TWICE = 0.1
+"""At most this part of the events may be there twice by chance, if none is there three times."""
+_MOST_SHOWN = 60
 
 
 class ObservedError(ValueError):
@@ -31,11 +36,12 @@ def parse_observed(text: str, observables: Sequence[str]) -> list[list[float]]:
     :raises ObservedError: when a column is missing or duplicated, a value is not a finite number, there is no event, an
         event has a weight, or each event is there several times
     """
-    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")), skipinitialspace=True)
+    text = text.removeprefix("\ufeff").removeprefix("#")  # numpy.savetxt writes one before the names
+    rows = csv.reader(io.StringIO(text), skipinitialspace=True)
     try:
         header = [madminer_name(cell.strip()) for cell in next(rows, [])]
         columns = _columns(header, observables)
-        weights = {name: header.index(name) for name in WEIGHTS if name in header and name not in columns}
+        weights = {name: k for k, name in enumerate(header) if WEIGHTS.fullmatch(name) and name not in columns}
         events = []
         for row in filter(None, rows):
             events.append(_event(row, columns, rows.line_num))
@@ -45,8 +51,11 @@ def parse_observed(text: str, observables: Sequence[str]) -> list[list[float]]:
     if not events:
         raise ObservedError("it holds no event")
     counts = Counter(map(tuple, events)).values()
+    n_again = len(events) - len(counts)
     if len(counts) >= FEWEST_DIFFERENT and math.gcd(*counts) > 1:
         raise ObservedError(f"it holds each event {math.gcd(*counts)} times: give each event once")
+    if len(counts) >= FEWEST_DIFFERENT and n_again > MOST_TWICE * len(events) and max(counts) == 2:
+        raise ObservedError(f"it holds {n_again:,} of its {len(events):,} events twice: give each event once")
     return events
 
 
@@ -54,7 +63,9 @@ def _columns(header: list[str], observables: Iterable[str]) -> dict[str, int]:
     wanted = [madminer_name(name) for name in observables]
     missing = [name for name in wanted if name not in header]
     if missing:
-        raise ObservedError(f"its first row does not name the observable {missing[0]}")
+        names = ",".join(header)
+        begins = f"; it begins with {shown(names, _MOST_SHOWN)}" if names else ""
+        raise ObservedError(f"its first row does not name the observable {missing[0]}, between commas{begins}")
     twice = [name for name in wanted if header.count(name) > 1]
     if twice:
         raise ObservedError(f"two columns are called {twice[0]}")
@@ -75,7 +86,7 @@ def _event(row: list[str], columns: dict[str, int], line: int) -> list[float]:
     values = []
     for name, k in columns.items():
         try:
-            value = float(row[k])
+            value = math.nan if "_" in row[k] else float(row[k])
         except (IndexError, ValueError):
             value = math.nan
         if not math.isfinite(value):

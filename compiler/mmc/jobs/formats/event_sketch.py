@@ -42,7 +42,8 @@ def of_text(text: bytes) -> int:
 def of_particles(body: str) -> int:
     """The digest of an event from its lines in a Les Houches file: codes and momenta of its final-state particles.
 
-    Six digits of each momentum count, so another way to write the same numbers changes nothing.
+    Six digits of each momentum count, so another way to write the same numbers changes nothing, nor does another order
+    of the particles.
     """
     words = (line.split() for line in body.splitlines()[1:])
     momenta = (
@@ -50,7 +51,7 @@ def of_particles(body: str) -> int:
         for word in words
         if int(word[1]) == 1
     )
-    return of_text("\n".join(momenta).encode())
+    return of_text("\n".join(sorted(momenta)).encode())
 
 
 def of_values(columns: Iterable[tuple[NDArray[Any], NDArray[np.int64]]], n_events: int) -> Digests:

@@ -5,6 +5,7 @@ come out, and every particle comes out of one vertex at most and goes into one a
 each particle its mothers. Written by hand because pip packages bring no converter of Pythia's record for Python.
 """
 
+import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -33,6 +34,7 @@ _MOST_EVENT = 1 << 26
 _STATES = 10
 """The place of the number of random states in the first line of an event of HepMC 2."""
 _HARD = frozenset(str(code).encode() for code in CODES)
+_NAME = re.compile(rb'"([^"]*)"')
 _PDG_CODE = {3: 2, 2: 1}
 """The place of the code in the line of a particle, by version; the momentum, the mass and the status follow."""
 MOST_COMPARED = 64
@@ -208,11 +210,15 @@ def inspect(path: Path) -> Content:
 
     :raises StepError: as :func:`events` and :func:`version`, or when the weights of an event are not numbers
     """
-    weights, digests, counts = array("d"), array("Q"), set[int]()
+    weights, digests, counts, names = array("d"), array("Q"), set[int](), list[bytes]()
     of_event = _weights if version(path) == 3 else _weights_of_version_2
     for number, text in enumerate(events(path), start=1):
         try:
             found = [float(word) for word in of_event(text)]
+            own = _names(text)
+            if sorted(own) == sorted(names) and len(own) == len(found):
+                found = [found[own.index(name)] for name in names]
+            names = names or own
         except ValueError as error:
             raise StepError(f"event {number} of {path.name} is damaged: its weights are not numbers") from error
         counts.add(len(found))
@@ -257,6 +263,12 @@ def _weights_of_version_2(text: bytes) -> list[bytes]:
     n_states = int(words[_STATES]) if len(words) > _STATES else 0
     place = _STATES + 1 + n_states
     return words[place + 1 : place + 1 + int(words[place])] if n_states >= 0 and len(words) > place else []
+
+
+def _names(text: bytes) -> list[bytes]:
+    """The names of the weights of an event of HepMC 2, whose order may be another one in each event."""
+    head = text[: max(text.find(b"\nP "), 0)]
+    return _NAME.findall(head.partition(b"\nN ")[2].partition(b"\n")[0])
 
 
 def _place(particle: Any) -> str:

@@ -3,7 +3,7 @@
 import logging
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.parsers import expat
@@ -16,7 +16,11 @@ log = logging.getLogger(__name__)
 
 LARGEST = 1e100
 """No cross section in pb is larger; squares of larger weights would overflow."""
-_NORMS = ("average", "sum")
+UNITY = "unity"
+"""The run card's word for weights of 1 and -1, which are not normalised to a cross section."""
+_BIASED = "bias"
+"""The run card's word for a mean that is the cross section, of events that are sampled with a bias."""
+_NORMS = ("average", "sum", UNITY, _BIASED)
 _CARD, _CARD_END, _LITERAL = "<MGRunCard>", "</MGRunCard>", "<![CDATA["
 _DECLARED, _DECLARED_END = "<initrwgt", "</initrwgt>"
 _SETTINGS = ("nevents", "event_norm")
@@ -29,6 +33,7 @@ _DECAYED = "<madspin"
 """MadSpin multiplies the cross section by branching ratios, in ``<init>`` alone."""
 _AMPERSAND = re.compile(r"&(?!#?\w+;)")
 _COMMENT = re.compile(r"[!#]")
+_WORDS_OF_PROCESS = 4
 _PART = re.compile(r"<!--|<([A-Za-z][\w.-]*)(?:\s[^<>]*)?>")
 _MOST_LEVELS = 100
 """The deepest nesting in the head of a file."""
@@ -44,7 +49,8 @@ class Head:
     """The text between the tags ``<header>`` and ``</header>``, with the declarations of weights."""
     init: str
     norm: str | None
-    """``average`` or ``sum``, as the run card says: the cross section is the mean or the sum of the weights."""
+    """``average`` or ``sum``, as the run card says: the cross section is the mean or the sum of the weights; or
+    :data:`UNITY`."""
     n_generated: int | None
     """The number of events that the generator wrote, as far as the header tells."""
     n_asked: int | None
@@ -53,12 +59,15 @@ class Head:
     """The cross section in ``<MGGenerationInfo>``."""
     strategy: int
     """The weighting strategy, IDWTUP."""
+    processes: Mapping[str, tuple[float, float]]
+    """The cross section of each process in pb and its error, by number."""
+    beams: tuple[float, ...]
+    """The codes and the energies of the two beams, in GeV; empty where ``<init>`` has no such numbers."""
 
     @property
     def cross_section_pb(self) -> tuple[float, float]:
         """The sum over the processes, with its statistical error."""
-        rows = [line.split() for line in self.init.splitlines()[1:] if line and not line.startswith("<")]
-        values = [(number(row[0]), number(row[1])) for row in rows if len(row) == 4]
+        values = self.processes.values()
         return sum(value for value, _ in values), math.hypot(*(error for _, error in values))
 
 
@@ -78,29 +87,56 @@ def read_head(text: str, path: Path) -> Head:
     norm = settings.get("event_norm")
     if norm is not None and norm not in _NORMS:
         raise StepError(
-            f"the weights in {path.name} do not give a cross section: event_norm is {norm[:40]}, not average or sum"
+            f"the weights in {path.name} do not give a cross section: event_norm in its run card is {norm[:40]}, and "
+            f"mmc knows {', '.join(_NORMS)}"
         )
     info = between(header, "<MGGenerationInfo>", "</MGGenerationInfo>") or ""
     counted, asked = _GENERATED.search(info), _whole(settings.get("nevents", ""))
     words = init.split()
+    try:
+        processes = _processes(init)
+    except ValueError as problem:
+        raise StepError(f"{path.name} is damaged: its <init> has entries that are not numbers") from problem
     head = Head(
         header,
         init.strip(),
-        norm,
+        "average" if norm == _BIASED else norm,
         _whole(counted[1]) if counted else asked,
         asked,
         None if _DECAYED in header.lower() else _integrated(info),
         int(words[8]) if len(words) > 8 and words[8].lstrip("+-").isdecimal() and len(words[8]) < 4 else 0,
+        processes,
+        _beams(words),
     )
-    try:
-        value, error = head.cross_section_pb
-    except ValueError as problem:
-        raise StepError(f"{path.name} is damaged: its <init> has entries that are not numbers") from problem
+    value, error = head.cross_section_pb
     if not 0.0 < value < LARGEST:
-        raise StepError(f"the cross section of {path.name} is {value:g} pb")
+        raise StepError(
+            f"the cross section of {path.name} in its <init> is {value:g} pb: it must be that of the whole process, "
+            "not of an interference alone, and positive"
+        )
     if not error < LARGEST:
         raise StepError(f"the cross section of {path.name} has an error of {error:g} pb")
     return head
+
+
+def _processes(init: str) -> dict[str, tuple[float, float]]:
+    """The cross section and its error of each process, by the number of the process.
+
+    :raises ValueError: when an entry is not a number
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for words in (line.split() for line in init.strip().splitlines()[1:] if not line.startswith(("<", "#"))):
+        if len(words) == _WORDS_OF_PROCESS:
+            value, error = found.get(words[3], (0.0, 0.0))
+            found[words[3]] = value + number(words[0]), math.hypot(error, number(words[1]))
+    return found
+
+
+def _beams(words: Sequence[str]) -> tuple[float, ...]:
+    try:
+        return tuple(map(number, words[:4]))
+    except ValueError:
+        return ()
 
 
 def _header(text: str) -> str:
@@ -169,10 +205,8 @@ def scaled(head: Head, factor: float) -> Head:
         rows.append(" ".join([*values, *words[3:]]) if is_process else line)
     header = _INTEGRATED.sub(lambda found: f"Integrated weight (pb) : {factor * number(found[1]):.12e}", head.header)
     integrated = None if head.integrated_pb is None else factor * head.integrated_pb
-    return replace(head, init="\n".join(rows), header=header, integrated_pb=integrated)
-
-
-_WORDS_OF_PROCESS = 4
+    processes = {name: (factor * value, factor * error) for name, (value, error) in head.processes.items()}
+    return replace(head, init="\n".join(rows), header=header, integrated_pb=integrated, processes=processes)
 
 
 def opening(head: Head, n_events: int, forget: Path | None) -> str:

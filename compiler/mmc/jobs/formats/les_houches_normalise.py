@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch, gzipped
 from mmc.jobs.formats.les_houches import quoted
+from mmc.jobs.formats.les_houches_cross_section import DIFFERENCE, NominalWeights, number_generated
+from mmc.jobs.formats.les_houches_cross_section import factor as normalisation
 from mmc.jobs.formats.les_houches_head import LARGEST, Head, opening, read_head
 from mmc.jobs.formats.les_houches_text import UnusualFileError, blocks, number, particle_lines, weights
 from mmc.reading import first_line, shown
@@ -30,15 +32,7 @@ Ratios = Mapping[str, NDArray[np.float64]]
 _NO_FACTORS: Mapping[int, float] = MappingProxyType({})
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _NO_RATIOS: Ratios = MappingProxyType({})
-_DIFFERENCE = 0.02
-"""The largest relative difference between two cross sections of the same file, in addition to their errors."""
-_SIGNIFICANT = 5.0
-"""The largest difference between two cross sections, in standard errors."""
-_UNIT_WEIGHTS, _AVERAGED = 3, 4
-"""Weighting strategies of the Les Houches accord (hep-ph/0109068), without their sign: events have the weights 1 and -1
-and the cross section is that of ``<init>``; the cross section is the mean of the weights."""
-_MOST_LACKING = 0.05
-"""The largest fraction of events that a generator does not make."""
+_GROUP = "<eventgroup"
 _SAME = 1e-3
 """Largest relative difference between weights with the same squared matrix element (rounding of the reweighting)."""
 
@@ -57,6 +51,8 @@ class Content:
     """The sums of the weights by name, in pb times events."""
     sums_of_squares: dict[str, float]
     digests: event_sketch.Digests
+    names: tuple[str, ...]
+    """The names of the weights of each event, with the nominal one under that of the sampled benchmark."""
 
     def record(self) -> dict[str, Any]:
         """The record of a file: the cross section it declares, and the cross sections of its weights."""
@@ -101,7 +97,7 @@ def inspect(
     sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     head, n_events, held = None, 0, None
-    nominal, nominal_squares = 0.0, 0.0
+    nominal = NominalWeights()
     digests = array("Q")
     for before, body, own, written in _weighted(path, names, ratios):
         head = read_head(before, path) if head is None else head
@@ -133,14 +129,18 @@ def inspect(
             squares[name] += value**2
         if not abs(_number(own)) < LARGEST:
             raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
-        nominal, nominal_squares = nominal + _number(own), nominal_squares + _number(own) ** 2
+        nominal.add(body.split(maxsplit=2)[1], _number(own))
     if head is None:
-        raise StepError(f"{path.name} holds no events")
+        advice = ": join it with another file of its sample, and add up their `nevents`" if filtered else ""
+        raise StepError(f"{path.name} holds no events{advice}")
     if sampled in sums:
-        _check_sampled(sampled, sums[sampled], nominal, nominal_squares, path.name)
-    told = replace(head, n_generated=None, n_asked=None, integrated_pb=None) if may_lack_events else head
-    n_generated = _n_generated(told, n_events, path.name, filtered=filtered)
-    factor = _factor(told, n_events, nominal, nominal_squares, path.name, n_generated=n_generated, filtered=filtered)
+        _check_sampled(sampled, sums[sampled], nominal.total, nominal.squares, path.name)
+    told = head
+    if may_lack_events:
+        processes = {"": head.cross_section_pb}  # the shower rejects more events of some than of others
+        told = replace(head, n_generated=None, n_asked=None, integrated_pb=None, processes=processes)
+    n_generated = number_generated(told, n_events, path.name, filtered=filtered)
+    factor = normalisation(told, nominal, path.name, n_generated=n_generated, filtered=filtered)
     return Content(
         head,
         n_events,
@@ -149,72 +149,7 @@ def inspect(
         {name: factor * total for name, total in sums.items()},
         {name: factor**2 * total for name, total in squares.items()},
         np.array(digests, dtype=np.uint64),
-    )
-
-
-def _n_generated(head: Head, n_events: int, name: str, *, filtered: bool) -> int:
-    """The number of events before any were removed.
-
-    :raises StepError: when the header does not tell it, or events are missing unsaid
-    """
-    generated = n_events if head.n_generated is None else head.n_generated
-    asked = generated if head.n_asked is None else head.n_asked
-    if filtered:
-        # a filter may have changed one of the two numbers
-        generated = generated if _nearly_all(generated, asked) else max(generated, asked)
-        if head.n_generated is None or generated < n_events:
-            raise StepError(f"the header of {name} does not say how many events there were before some were removed")
-        return generated
-    if generated != n_events:
-        raise StepError(
-            f"the header of {name} says that {generated:,} events were generated, and the file holds {n_events:,}: if "
-            "events were cut or filtered, write `filtered: true` beside the file; if files were merged, name each"
-        )
-    if not _nearly_all(generated, asked):
-        raise StepError(
-            f"the header of {name} contradicts itself: {asked:,} events were asked for (nevents), and {generated:,} "
-            "generated (<MGGenerationInfo>): were files merged or events removed?"
-        )
-    return generated
-
-
-def _factor(
-    head: Head, n_events: int, total: float, squares: float, name: str, *, n_generated: int, filtered: bool
-) -> float:
-    """The factor on the weights that makes their mean the cross section in pb.
-
-    :param total: the sum of the nominal weights, and the sum of their squares
-    :raises StepError: when the weights contradict the header or ``<init>``
-    """
-    mean, (written, error) = total / n_events, head.cross_section_pb
-    spread = math.sqrt(max(squares / n_events - mean**2, 0.0) / n_events)
-    if (
-        head.integrated_pb is not None
-        and abs(head.integrated_pb - written) > _DIFFERENCE * written + _SIGNIFICANT * error
-    ):
-        raise StepError(
-            f"the header of {name} contradicts itself: the cross section is {head.integrated_pb:.4g} pb in "
-            f"<MGGenerationInfo>, and {written:.4g} pb in <init>"
-        )
-    if filtered:
-        return float(n_events) if head.norm == "sum" else n_events / n_generated
-    unit = abs(head.strategy) == _UNIT_WEIGHTS and math.isclose(squares, n_events, rel_tol=1e-6)
-    if head.norm is None and unit and mean > 0.0:
-        return written / mean
-    candidates = {"average": 1.0, "sum": float(n_events)}
-    if head.norm is not None:
-        candidates = {head.norm: candidates[head.norm]}
-    elif abs(head.strategy) == _AVERAGED:
-        candidates = {"average": 1.0}
-    allowed = _DIFFERENCE * written + _SIGNIFICANT * error
-    for factor in candidates.values():
-        if abs(factor * mean - written) <= allowed + _SIGNIFICANT * factor * spread:
-            return factor
-    told = " or ".join(f"{factor * mean:.4g} pb (their {norm})" for norm, factor in candidates.items())
-    raise StepError(
-        f"the weights in {name} give a cross section of {told.replace('their average', 'their mean')}, and its <init> "
-        f"says {written:.4g} pb: was the file cut, merged, scaled or filtered? For events that were removed, write "
-        "`filtered: true` beside the file"
+        tuple(held or ()),
     )
 
 
@@ -229,16 +164,11 @@ def _check_numbers(weights: Mapping[str, str], event: str) -> None:
 
 def _check_sampled(sampled: str, total: float, nominal: float, squares: float, name: str) -> None:
     """:raises StepError: when the weights at the sampled benchmark are not the nominal weights"""
-    if abs(total - nominal) > _DIFFERENCE * max(abs(nominal), math.sqrt(squares)):
+    if abs(total - nominal) > DIFFERENCE * max(abs(nominal), math.sqrt(squares)):
         raise StepError(
             f"the weights at {sampled!r} in {name} add up to {total:.4g}, and the nominal weights to {nominal:.4g}: "
             f"the file was not sampled at {sampled!r}"
         )
-
-
-def _nearly_all(generated: int, asked: int) -> bool:
-    """Whether a generator may make so many events; MadGraph sometimes finds a few less than it is asked for."""
-    return (1.0 - _MOST_LACKING) * asked <= generated <= asked
 
 
 def write(
@@ -287,6 +217,11 @@ def events(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str, str
     ours = {there: here for here, there in names.items()}
     try:
         for event, block in enumerate(blocks(path), start=1):
+            if _GROUP in block.before:
+                raise StepError(
+                    f"{path.name} has groups of correlated events (<eventgroup>), which mmc would take for independent "
+                    "ones: write an event file without groups"
+                )
             body, tag, rest = block.text.partition("<")
             try:
                 lines = particle_lines(body)

@@ -24,7 +24,7 @@ _WHOLE_COLUMNS = 6
 """The first entries of a particle are whole numbers: code, status, mothers, colours."""
 _CHUNK = 1 << 20
 _EVENT = re.compile(r"<event(?:\s[^<>]*)?>")
-_WEIGHT = re.compile(r"""<wgt\s+id=(?:'([^']*)'|"([^"]*)")\s*>\s*([^<\s]+)\s*</wgt>""")
+_WEIGHT = re.compile(r"""<wgt\s+id\s*=\s*(?:'([^']*)'|"([^"]*)")\s*>\s*([^<\s]+)\s*</wgt>""")
 """A weight: its name in single or double quotes, and its value."""
 
 
@@ -144,7 +144,9 @@ def weights(text: str) -> list[tuple[str, str]]:
     :param text: the event after the lines of its particles
     :raises ValueError: when there are more than :data:`MOST_WEIGHTS`
     """
-    found = _WEIGHT.findall(text.partition("<rwgt>")[2].partition("</rwgt>")[0])
+    after = text.partition("<rwgt>")[2]
+    inside, closing, _ = after.rpartition("</rwgt>")  # programs that add weights may open a block of their own
+    found = _WEIGHT.findall(inside if closing else after)
     if len(found) > MOST_WEIGHTS:
         raise ValueError(f"it has more than {MOST_WEIGHTS:,} weights")
     return [(unescape(one or two), value) for one, two, value in found]

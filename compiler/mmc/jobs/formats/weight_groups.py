@@ -4,7 +4,8 @@ A nuisance parameter ν multiplies the weight of an event by exp(a ν + b ν²),
 nuisance benchmarks, ν = 1 and for some parameters also ν = -1, are weight columns like those of the benchmarks:
 
 - ``norm``: the nominal weight times the variation.
-- ``scale``: the weights at the last and at the first of the scale factors, with MadMiner's names.
+- ``scale``: the weights at the last and at the first of the scale factors, with MadMiner's names; relative to the
+  weight at nominal scales where the file has one that is not the nominal weight.
 - ``pdf``: one parameter per eigenvector of a Hessian LHAPDF set, with both directions where the set has two. The
   nominal weight is multiplied by (weight of the member) / (weight of the set's central member), so ν = 0 is nominal
   even when the events were generated with another set. (MadMiner 0.9.6 finds no PDF weights: no name of a weight group
@@ -33,6 +34,7 @@ from mmc.compiler.settings.uncertainties import (
     WeightsUncertainty,
 )
 from mmc.errors import StepError
+from mmc.jobs.formats import scale_weights
 from mmc.jobs.formats.les_houches_text import MOST_WEIGHTS, head, number
 from mmc.reading import shown
 
@@ -40,14 +42,12 @@ Floats = NDArray[np.float64]
 
 _TAG = re.compile(r"<(/?)(weightgroup|weight)\b([^<>]*)>([^<]*)")
 _ATTRIBUTE = re.compile(r"""(?<![\w.-])([\w.-]+)\s*=\s*(?:'([^']*)'|"([^"]*)")""")
-_TOLD = re.compile(
-    r"(?<![\w.-])(mur|muf|pdf|dyn_scale|dynscale|alpsfact|renscfact|facscfact|lhapdf)\s*=\s*([\w.+-]+)", re.IGNORECASE
-)
+_TOLD = re.compile(r"""(?<![\w.-])([a-z]\w{0,39})\s*=\s*["']?([\w.+-]+)""", re.IGNORECASE | re.ASCII)
+_FORTRAN = re.compile(r"^([-+]?[\d.]+)[dD]([-+]?\d+)$", re.ASCII)
 _IN_POWHEG = {"renscfact": "mur", "facscfact": "muf", "lhapdf": "pdf"}
 """POWHEG's names in the text of a weight."""
-_TOLERANCE = 1e-6
-_MOST_LISTED = 12
-"""At most this many weights are listed in a message."""
+_MOST_UNDEFINED = 0.01
+"""The largest part of the cross section of events without a central weight."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +123,18 @@ def settle(weights: MutableMapping[str, Floats], parameters: Iterable[Nuisance],
     """Divide the weights by the central weights, and drop the central weights.
 
     :param weights: by benchmark or :attr:`Nuisance.columns`, all at the parameters θ of the reference benchmark
+    :raises StepError: when central weights are 0 in events that are not
     """
     parameters = tuple(parameters)
     for parameter in parameters:
         if parameter.central is not None:
-            central = weights[parameter.central_column]
+            central, nominal = weights[parameter.central_column], np.abs(weights[reference])
+            undefined = float(nominal[central == 0.0].sum())
+            if undefined > _MOST_UNDEFINED * float(nominal.sum()):
+                raise StepError(
+                    f"the weight {shown(parameter.central)} of the uncertainty {parameter.systematic}, to which its "
+                    f"other weights are relative, is 0 in {undefined / float(nominal.sum()):.1%} of the cross section"
+                )
             # an event of weight 0 has weight 0 at other values of the nuisance parameters too
             ratio = np.divide(weights[reference], central, out=np.zeros_like(central), where=central != 0.0)
             for benchmark in parameter.weights:
@@ -209,12 +216,17 @@ def _value(text: str) -> float:
 
 
 def _of_weight(attributes: str, text: str) -> dict[str, str]:
-    """The attributes of a weight. aMC@NLO and POWHEG write scales and set into the text, with Fortran's exponents."""
-    told = {
-        _IN_POWHEG.get(name.lower(), name.lower()): value.upper().replace("D", "E")
-        for name, value in _TOLD.findall(text)
-    }
-    return told | _attributes(attributes)
+    """The attributes of a weight. aMC@NLO and POWHEG write scales and set into the text, with Fortran's exponents, and
+    Sherpa into the name or the text."""
+    named = _attributes(attributes)
+    told = {_IN_POWHEG.get(name.lower(), name.lower()): _of_fortran(value) for name, value in _TOLD.findall(text)}
+    of_sherpa = scale_weights.of_sherpa(named.get("id", "")) or scale_weights.of_sherpa(text)
+    return {name: value for name, value in (of_sherpa or told).items() if name != "id"} | named
+
+
+def _of_fortran(value: str) -> str:
+    """A number with the exponent that other languages have; other words stay."""
+    return _FORTRAN.sub(r"\1E\2", value)
 
 
 def _attributes(text: str) -> dict[str, str]:
@@ -227,39 +239,17 @@ def _norm(name: str, entry: NormUncertainty) -> Nuisance:
 
 
 def _scale(name: str, entry: ScaleUncertainty, groups: Sequence[WeightGroup], path: Path) -> Nuisance:
-    parameter, found = f"{name}_nuisance_param_0", {}
-    for index, factor in enumerate(scale_factors(entry.variations)):
-        mur = factor if entry.scale in ("mu", "mur") else 1.0
-        muf = factor if entry.scale in ("mu", "muf") else 1.0
-        # MadGraph's systematics program writes some scale weights outside the group for them
-        in_order = sorted(groups, key=lambda group: "scale variation" not in group.name.lower())
-        weights = [weight for group in in_order for weight in _scale_weights(group, mur, muf)]
-        sets = _sets(weights)
-        if len(sets) > 1:  # the scales were varied together with the set: the nominal one has nominal scales alone
-            nominal = sets & _sets(weight for group in in_order for weight in _scale_weights(group, 1.0, 1.0))
-            weights = [weight for weight in weights if _sets([weight]) == nominal]
-            if not weights:
-                raise StepError(
-                    f"{path.name} has several weights for the scale uncertainty {name} (MUR={mur:g}, MUF={muf:g}), "
-                    f"with the parton distributions {', '.join(sorted(sets))}: which of them are nominal is not known; "
-                    "write the weights with varied scales for one set alone"
-                )
-        weight = next((weight["id"] for weight in weights), None)
-        if weight is None:
-            raise StepError(
-                f"{path.name} has no weight for the scale uncertainty {name} (MUR={mur:g}, MUF={muf:g}): MadGraph "
-                f"writes it where LHAPDF and its Python interface are installed; {_declared(groups)}"
-            )
-        found[f"{parameter}_benchmark_{index}"] = weight
-    return Nuisance(parameter, name, found)
-
-
-def _declared(groups: Sequence[WeightGroup]) -> str:
-    """The weights that a file declares, as the end of a message."""
-    weights = [weight for group in groups for weight in group.weights]
-    told = [" ".join(f"{key}={value}" for key, value in weight.items()) for weight in weights[:_MOST_LISTED]]
-    more = f" and {len(weights) - _MOST_LISTED:,} more" if len(weights) > _MOST_LISTED else ""
-    return f"it declares {'; '.join(map(shown, told))}{more}" if told else "it declares no weights"
+    wanted = [
+        (factor if entry.scale in ("mu", "mur") else 1.0, factor if entry.scale in ("mu", "muf") else 1.0)
+        for factor in scale_factors(entry.variations)
+    ]
+    # MadGraph's systematics program writes some scale weights outside the group for them
+    in_order = sorted(groups, key=lambda group: "scale variation" not in group.name.lower())
+    declared = [weight for group in in_order for weight in group.weights]
+    found = scale_weights.choose(declared, wanted, f"the scale uncertainty {name}", path)
+    parameter = f"{name}_nuisance_param_0"
+    weights = {f"{parameter}_benchmark_{index}": weight for index, weight in enumerate(found.ids)}
+    return Nuisance(parameter, name, weights, central=found.nominal)
 
 
 def scale_factors(variations: Sequence[float]) -> tuple[float, ...]:
@@ -270,23 +260,6 @@ def scale_factors(variations: Sequence[float]) -> tuple[float, ...]:
     """
     varied = [float(factor) for factor in variations if factor != 1.0]
     return (varied[-1],) if len(varied) == 1 else (varied[-1], varied[0])
-
-
-def _scale_weights(group: WeightGroup, mur: float, muf: float) -> list[Mapping[str, str]]:
-    """The weights of a group with these factors and with the scale choice of the generated events."""
-    return [
-        weight
-        for weight in group.weights
-        if {"id", "mur", "muf"} <= set(weight)
-        and not {"dynscale", "dyn_scale", "alpsfact"} & set(weight)
-        and abs(_value(weight["mur"]) - mur) < _TOLERANCE
-        and abs(_value(weight["muf"]) - muf) < _TOLERANCE
-    ]
-
-
-def _sets(weights: Iterable[Mapping[str, str]]) -> set[str]:
-    """The parton distributions that weights declare."""
-    return {weight["pdf"] for weight in weights if "pdf" in weight}
 
 
 def _pdf(name: str, entry: PdfUncertainty, groups: Sequence[WeightGroup], path: Path) -> list[Nuisance]:
@@ -302,7 +275,7 @@ def _pdf(name: str, entry: PdfUncertainty, groups: Sequence[WeightGroup], path: 
     if len(members) < 2:
         raise StepError(
             f"{path.name} has no weights for the PDF uncertainty {name} ({wanted}): MadGraph writes them where LHAPDF, "
-            "its Python interface and that set are installed"
+            f"its Python interface and that set are installed; {_declared_groups(groups)}"
         )
     sort = of_set[0].attributes.get("combine", "unknown")
     directions = _directions(sort, len(members) - 1)
@@ -324,6 +297,12 @@ def _pdf(name: str, entry: PdfUncertainty, groups: Sequence[WeightGroup], path: 
         )
         for index, direction in enumerate(directions)
     ]
+
+
+def _declared_groups(groups: Sequence[WeightGroup]) -> str:
+    """The groups that a file declares, for messages."""
+    names = [shown(group.name or group.text[:40] or "no name") for group in groups]
+    return f"it declares the groups {', '.join(names)}" if names else "it declares no groups of weights"
 
 
 def _is_set(group: WeightGroup, wanted: str) -> bool:

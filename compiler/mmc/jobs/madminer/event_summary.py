@@ -11,6 +11,7 @@ import numpy as np
 from mmc.errors import StepError
 from mmc.jobs.madminer import analysis_workarounds
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.madminer.event_origins import OriginSums
 from mmc.jobs.madminer.event_rows import block_rows, width
 
 EVENTS = "events.h5"
@@ -19,13 +20,15 @@ EVENTS = "events.h5"
 def event_record(path: Path, *, only_background: bool = False) -> dict[str, Any]:
     """The number of events, and the cross section and effective sample size at every benchmark, as in MadMiner.
 
-    ``warnings`` name observables that are missing in some events or constant.
+    ``warnings`` name observables that are missing in some events or constant, benchmarks without a positive cross
+    section, and reweighted events that give less than the cross section.
 
     With events from several benchmarks MadMiner multiplies the weights by each benchmark's share of the signal events:
     cross sections are averaged over the benchmarks, and backgrounds are added.
 
     :param only_background: whether no sample of the file is a signal
-    :raises StepError: when weights are not finite, or there is no signal event where there should be one
+    :raises StepError: when weights are not finite, there is no signal event where there should be one, an
+        uncertainty changes the sign of the cross section, or events of several benchmarks contradict each other
     """
     analysis_workarounds.apply()
     from madminer.analysis import DataAnalyzer
@@ -34,16 +37,30 @@ def event_record(path: Path, *, only_background: bool = False) -> dict[str, Any]
     has_signal = np.sum(data.n_events_generated_per_benchmark) > 0
     if data.n_samples == 0 or not (has_signal or only_background):
         raise StepError("no signal event passes: loosen the cuts, or generate more events")
-    names = list(data.benchmarks)[: int(data.n_benchmarks_phys)]
-    sums, sums_of_squares = np.zeros((2, len(names)))
+    n_physical = int(data.n_benchmarks_phys)
+    names = list(data.benchmarks)[:n_physical]
+    every, sums_of_squares = np.zeros(len(data.benchmarks)), np.zeros(n_physical)
     observables = [_Observable(name) for name in data.observables]
     batch = block_rows(width(path))
-    for x, weights in data.event_loader(batch_size=batch, include_nuisance_parameters=False):
+    factors, origins = data._calculate_sampling_factors(), OriginSums(n_physical)  # the last factor is for backgrounds
+    for x, weights, origin in data.event_loader(
+        batch_size=batch, include_nuisance_parameters=True, return_sampling_ids=True
+    ):
         if not np.isfinite(weights).all():
             raise StepError("some weights are not finite")
-        sums, sums_of_squares = sums + weights.sum(axis=0), sums_of_squares + (weights**2).sum(axis=0)
+        every += weights.sum(axis=0)
+        sums_of_squares += (weights[:, :n_physical] ** 2).sum(axis=0)
+        origins.add(weights[:, :n_physical] / factors[origin, np.newaxis], origin)
         for observable, values in zip(observables, x.T, strict=True):
             observable.add(values)
+    sums = every[:n_physical]
+    _check_uncertainties(data, every)
+    flaws = origins.check(names)
+    flaws += [
+        f"the cross section at benchmark {name!r} is not positive: {total:.3g} pb"
+        for name, total in zip(names, sums.tolist(), strict=True)
+        if total < 0.0 or (total == 0.0 and data.morpher is not None)
+    ]
     per_benchmark = dict(zip(names, data.n_events_generated_per_benchmark.tolist(), strict=True))
     sizes = np.divide(sums**2, sums_of_squares, out=np.zeros_like(sums), where=sums_of_squares > 0.0)
     return {
@@ -56,8 +73,27 @@ def event_record(path: Path, *, only_background: bool = False) -> dict[str, Any]
             for name, value, error in zip(names, sums.tolist(), np.sqrt(sums_of_squares).tolist(), strict=True)
         },
         "effective_sample_size": dict(zip(names, sizes.tolist(), strict=True)),
-        "warnings": [text for observable in observables for text in observable.flaws],
+        "warnings": [*flaws, *(text for observable in observables for text in observable.flaws)],
     }
+
+
+def _check_uncertainties(data: Any, sums: Array) -> None:
+    """:raises StepError: when the cross section is not positive at one standard deviation of an uncertainty
+
+    :param data: MadMiner's ``DataAnalyzer``
+    :param sums: Σ w at all benchmarks, those of nuisance parameters included
+    """
+    if data.nuisance_morpher is None:
+        return
+    totals = dict(zip(data.benchmarks, sums.tolist(), strict=True))
+    nominal = float(sums[data.nuisance_morpher.i_benchmark_ref])
+    for parameter in data.nuisance_parameters.values():
+        for name in filter(None, (parameter.benchmark_pos, parameter.benchmark_neg)):
+            if nominal > 0.0 and not totals[name] > 0.0:
+                raise StepError(
+                    f"the uncertainty {parameter.systematic} makes the cross section {totals[name]:.3g} pb, from "
+                    f"{nominal:.3g} pb: its weights ({name}) are those of something else, or are wrong"
+                )
 
 
 @dataclass

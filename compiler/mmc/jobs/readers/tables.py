@@ -51,9 +51,12 @@ class TableEvents:
     """The weights at the other benchmarks, and those of uncertainties under the names of their columns."""
     factor: float
     """The factor on the weights that makes their sum the cross section in pb."""
+    size: float
+    """About the number of generated events, of which these are a part."""
     particles: Particles
     sketches: Mapping[str, str]
     """What tells the events of each table apart."""
+    warnings: Sequence[str] = ()
 
     def record(self, benchmark: str) -> dict[str, Any]:
         """The entries of a job that has made the events."""
@@ -62,12 +65,14 @@ class TableEvents:
         return {
             "n_events": len(self.own_weights),
             "n_generated": None,  # a table holds any part of the events that were generated
+            "size": self.size,
             "benchmark": benchmark,
             "mean_weights_pb": {benchmark: value},
             "effective_sample_size": {benchmark: size},
             "cross_section_pb": value,
             "cross_section_error_pb": 0.0,
             "events_of_files": dict(self.sketches),
+            "warnings": [*self.warnings],
         }
 
 
@@ -118,6 +123,7 @@ def load(paths: Sequence[Path], settings: TableAnalyseSettings, benchmarks: Sequ
     optional = [settings.benchmark] if own is None and settings.weight is None else []
     first = [f"{own.pt}[0]" if name != MET else own.pt for name, own in settings.particles.items()]
     texts = tuple(dict.fromkeys((*settings.columns.values(), *of_weights, *first)))
+    quantities = [*settings.columns.values(), *first]
     parts, sketches = [], {}
     for path in paths:
         part = tables.read(path, settings.tree, texts, optional)
@@ -125,26 +131,64 @@ def load(paths: Sequence[Path], settings: TableAnalyseSettings, benchmarks: Sequ
             _check_finite(part[text], text, path.name)
         digests = event_sketch.of_rows(np.stack(list(part.values()), axis=1)) if part else np.zeros(0, dtype=np.uint64)
         event_sketch.check_rows_once([digests], path.name)
-        if len(np.unique(digests)) > _DIFFERENT * len(digests):  # otherwise events may be alike by chance
-            sketches[path.name] = event_sketch.write(digests)
+        # weights tell the same events apart, so they count only where events are alike without them
+        for compared in (_of_quantities(part, quantities), digests):
+            if len(np.unique(compared)) > _DIFFERENT * len(compared):  # otherwise events may be alike by chance
+                sketches[path.name] = event_sketch.write(compared)
+                break
         parts.append(part)
-    everywhere = [text for text in (*texts, *optional) if all(text in part for part in parts)]
-    found = {text: np.concatenate([part[text] for part in parts]) for text in everywhere}
+    for text in optional:
+        _check_everywhere(text, {path.name: text in part for path, part in zip(paths, parts, strict=True)})
+    found = {text: np.concatenate([part[text] for part in parts]) for text in parts[0]}
     nominal = _nominal(found, settings, own)
     weights = {benchmark: found[column] for benchmark, column in wanted.items()}
     if own is not None and settings.weight is not None:
         weights = {name: nominal * _ratio(values, found[own], paths[0].name) for name, values in weights.items()}
     if settings.only_sampled:
         weights = {name: np.zeros_like(nominal) for name in benchmarks if name != settings.benchmark}
+    factor = _factor(nominal, settings, paths[0].name)
     return TableEvents(
         name=paths[0].name,
         columns={name: found[column] for name, column in settings.columns.items()},
         own_weights=nominal,
         weights={**{column: found[column] for column in varied}, **weights},
+        factor=factor,
+        size=len(nominal) * (settings.cross_section_pb or factor * nominal.sum()) / (factor * nominal.sum()),
         particles=table_particles.read(paths, settings.tree, settings.particles),
-        factor=_factor(nominal, settings, paths[0].name),
         sketches=sketches,
+        warnings=[] if settings.background else _further_weights(paths[0], settings, benchmarks),
     )
+
+
+def _further_weights(path: Path, settings: TableAnalyseSettings, benchmarks: Sequence[str]) -> list[str]:
+    """A warning if the benchmarks have the weights of a list in its order, and there are more in the list."""
+    column, n = next(iter(settings.weights.values()), "").removesuffix("[0]"), len(benchmarks)
+    if dict(settings.weights) != {name: f"{column}[{index}]" for index, name in enumerate(benchmarks)}:
+        return []
+    further = f"{column}[{n}]"
+    if not np.isfinite(tables.read(path, settings.tree, [further])[further]).any():
+        return []
+    return [
+        f"the lists {column!r} of {path.name} have more than the {n} weights of the benchmarks, which have the first "
+        "ones in their order: if others are meant, name the element of each benchmark"
+    ]
+
+
+def _of_quantities(part: Mapping[str, Floats], texts: Sequence[str]) -> event_sketch.Digests:
+    """The digests of the events of a table without their weights, in single precision, which most tables have."""
+    with np.errstate(over="ignore"):
+        rows = [part[text].astype(np.float32) for text in texts]
+    return event_sketch.of_rows(np.stack(rows, axis=1)) if rows else np.zeros(0, dtype=np.uint64)
+
+
+def _check_everywhere(text: str, has: Mapping[str, bool]) -> None:
+    """:raises StepError: when only some of the tables have a column of weights"""
+    if any(has.values()) and not all(has.values()):
+        without, with_it = (next(name for name, own in has.items() if own is found) for found in (False, True))
+        raise StepError(
+            f"{with_it} has the weight {text!r} of the benchmark at which the events were sampled, and {without} does "
+            "not: write it into all tables, or name the column as `weight`"
+        )
 
 
 def _nominal(found: Mapping[str, Floats], settings: TableAnalyseSettings, own: str | None) -> Floats:

@@ -21,11 +21,11 @@ def read_observed(path: Path, observables: Sequence[str], cuts: Sequence[str] = 
         no events, or an event fails a cut that needs only observables
     """
     try:
-        with TextIOWrapper(open_regular(path), encoding="utf-8") as text:
+        with TextIOWrapper(open_regular(path), encoding="utf-8", errors="replace") as text:
             events = np.array(parse_observed(text.read(), observables))
     except OSError as error:
         raise StepError(f"the observed events of {path.name} cannot be read: {error.strerror}") from error
-    except (ObservedError, UnicodeDecodeError) as error:
+    except ObservedError as error:
         raise StepError(f"the observed events of {path.name} cannot be used: {error}") from error
     columns = dict(zip(observables, events.T, strict=True))
     failed = next(failed_cuts(cuts, columns, len(events)), None)

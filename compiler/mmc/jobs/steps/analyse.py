@@ -93,12 +93,13 @@ def run(job: StepJob) -> None:
             "background": settings.background,
             "n_read": n_read,
             "n_generated": simulated.get("n_generated", n_read),
+            "size": simulated.get("size", simulated.get("n_generated", n_read)),
             "cross_section_pb": _cross_section(simulated),
             "integrated_pb": [simulated["cross_section_pb"], simulated["cross_section_error_pb"]],
             "n_passed": n_passed,
             "undefined": {name: count for name, count in undefined.items() if count},
             **({"regions": regions} if regions else {}),
-            **{key: simulated[key] for key in ("warnings", "events_of_files") if simulated.get(key)},
+            **{key: simulated[key] for key in ("warnings", "events_of_files", "beams") if simulated.get(key)},
         },
     )
 

@@ -25,6 +25,8 @@ SAME_CROSS_SECTION = 0.05
 """The largest relative difference between cross sections of one process, in addition to their errors."""
 COMPARED = 200
 """So many digests of a file's events are kept for combinations, which compare the files of different groups."""
+SAME_BEAMS = 1e-3
+"""The largest relative difference between energies of the same beam."""
 SIGNIFICANT = 5.0
 """The largest difference between two cross sections, in standard errors."""
 
@@ -35,8 +37,8 @@ def run(job: StepJob) -> None:
     """Write ``events.h5`` and ``events.json``.
 
     The weights of a job sum up to the cross section of its slice of phase space. Jobs with the same sample, slice and
-    benchmark are averaged: their weights are multiplied by the job's share of the events that were read. The cross
-    sections of several slices are added. The events of a region are those of its files.
+    benchmark are averaged: their weights are multiplied by the job's share of the events that were generated, filtered
+    ones included. The cross sections of several slices are added. The events of a region are those of its files.
     """
     settings = job.read(CombineGroupSettings)
     jobs, region = settings.each, settings.region
@@ -44,6 +46,7 @@ def run(job: StepJob) -> None:
     directories = job.pick_all("analysed", [entry.job for entry in jobs])
     records = [read_json(directory / ANALYSE.record) for directory in directories]
     _check_cross_sections(jobs, records)
+    check_beams(jobs, records)
     _check_different(jobs, records)
     factors = _factors(jobs, records)
     passed = [bool(record["n_passed"] and selection(record, region)["n_passed"]) for record in records]
@@ -84,13 +87,22 @@ def _factors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) 
 
     :raises StepError: when the number of a job's events differs from the plan
     """
-    totals: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     for entry, record in zip(jobs, records, strict=True):
         if entry.n_events not in (None, record["n_read"]):
             raise StepError(f"{entry.job} has {record['n_read']} events where {entry.n_events} are expected")
-        totals[_averaged(entry)] += record["n_read"]
+    return [float(entry.k_factor * share) for entry, share in zip(jobs, shares(jobs, records), strict=True)]
+
+
+def shares(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> list[float]:
+    """The share of each job in the events that are averaged.
+
+    Of the events that were generated: a share of those that a filter has left would favour jobs with more of them.
+    """
+    totals: defaultdict[tuple[Any, ...], float] = defaultdict(float)
+    for entry, record in zip(jobs, records, strict=True):
+        totals[_averaged(entry)] += record["size"]
     return [
-        float(entry.k_factor * record["n_read"] / max(totals[_averaged(entry)], 1))
+        record["size"] / totals[_averaged(entry)] if record["size"] else 0.0
         for entry, record in zip(jobs, records, strict=True)
     ]
 
@@ -131,16 +143,16 @@ def integration_errors(
 
     Jobs that are averaged and have the same cross section share one integration; other integrations are independent.
     """
-    events: defaultdict[tuple[Any, ...], defaultdict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for entry, record in zip(jobs, records, strict=True):
+    totals: defaultdict[tuple[Any, ...], float] = defaultdict(float)
+    errors: defaultdict[tuple[Any, ...], defaultdict[float, float]] = defaultdict(lambda: defaultdict(float))
+    for entry, record, share in zip(jobs, records, shares(jobs, records), strict=True):
         value, error = record["integrated_pb"]
-        events[_averaged(entry)][value] += [record["n_read"] * value, record["n_read"] * error]
-    found = {}
-    for sample, integrations in events.items():
-        total = sum(sum(parts[::2]) for parts in integrations.values())
-        errors = [sum(parts[1::2]) for parts in integrations.values()]
-        found[sample] = float(np.linalg.norm(errors)) / abs(total) if total else 0.0
-    return found
+        totals[_averaged(entry)] += share * value
+        errors[_averaged(entry)][value] += share * error
+    return {
+        sample: float(np.linalg.norm(list(each.values()))) / abs(totals[sample]) if totals[sample] else 0.0
+        for sample, each in errors.items()
+    }
 
 
 def selection(record: Mapping[str, Any], region: str | None) -> Mapping[str, Any]:
@@ -184,9 +196,26 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
         if abs(value - other) > SAME_CROSS_SECTION * abs(other) + SIGNIFICANT * (error + other_error):
             raise StepError(
                 f"the events of {name} have a cross section of {other:.4g} pb, and those of {entry.job} one of "
-                f"{value:.4g} pb: they are not parts of one generation, so they cannot be averaged; for parts of phase "
-                "space that add up, give each file a `slice`"
+                f"{value:.4g} pb: they are not parts of one generation with one selection, so they cannot be averaged; "
+                "for parts of phase space that add up, give each file a `slice`"
             )
+
+
+def check_beams(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
+    """:raises StepError: when events are of different colliders, as far as their files tell"""
+    told = [(entry.job, record["beams"]) for entry, record in zip(jobs, records, strict=True) if record.get("beams")]
+    for name, beams in told[1:]:
+        first, others = told[0]
+        if not np.allclose(beams, others, rtol=SAME_BEAMS, atol=0.0):
+            raise StepError(
+                f"the events of {first} have {_beams(others)}, and those of {name} {_beams(beams)}: the samples of a "
+                "study are of one collider; combine studies of several with `others` in `combinations`"
+            )
+
+
+def _beams(beams: Sequence[float]) -> str:
+    """The codes and energies of two beams in words."""
+    return f"beams of {beams[2]:g} and {beams[3]:g} GeV (PDG codes {beams[0]:g} and {beams[1]:g})"
 
 
 def _check_different(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:

@@ -30,6 +30,7 @@ from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
 from mmc.jobs.matrix_elements.morphing import random_point
 from mmc.jobs.readers.delphes import DETECTED
+from mmc.reading import shown
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,13 @@ def run(job: StepJob) -> None:
             if settings.reweight is None or name in settings.compared
         }
         check_points(content.head.header, settings.benchmark, expected, source.name, settings.weights)
-    find_nuisance(settings.systematics, source)
+    for parameter in find_nuisance(settings.systematics, source):
+        for weight in parameter.columns.values():
+            if weight is not None and weight not in content.names:
+                raise StepError(
+                    f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, "
+                    "and its events do not have it: give the sample no such uncertainty, or a file with these weights"
+                )
     les_houches_normalise.write(
         source, job.out / EVENTS, content, settings.benchmark, names, renamed=settings.weights, ratios=ratios
     )
@@ -110,7 +117,14 @@ def run(job: StepJob) -> None:
     log.info("%d events of %s at %s", content.n_events, settings.sample, settings.benchmark)
     sketches = {name: event_sketch.write(digests) for name, digests in held.items()}
     write_json(
-        job.out / SIMULATE.record, {**made, **content.record(), "warnings": warnings, "events_of_files": sketches}
+        job.out / SIMULATE.record,
+        {
+            **made,
+            **content.record(),
+            "beams": list(content.head.beams),
+            "warnings": warnings,
+            "events_of_files": sketches,
+        },
     )
 
 
@@ -146,7 +160,9 @@ def _check_count(path: Path, n_events: int, source: Path, expected: int) -> None
     """:raises StepError: when a file and the file with its weights have different numbers of events"""
     if n_events != expected:
         raise StepError(
-            f"{path.name} holds {n_events} events and {source.name} {expected}: the two files must hold the same events"
+            f"{path.name} holds {n_events} events and {source.name} {expected}: the two files must hold the same "
+            "events; where a shower rejects events, remove them from the Les Houches file too, and write "
+            "`filtered: true` beside it"
         )
 
 

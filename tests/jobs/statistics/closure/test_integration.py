@@ -24,7 +24,7 @@ from tests.jobs.learning_jobs import Learning
 
 def analysed(sample: str, benchmark: str, n: int, value: float, error: float, **other: Any) -> tuple[AnalysedJob, Any]:
     entry = {"job": sample, "n_events": None, "k_factor": 1.0, "background": False, **other}
-    return AnalysedJob(sample=sample, benchmark=benchmark, **entry), {"n_read": n, "integrated_pb": [value, error]}
+    return AnalysedJob(sample=sample, benchmark=benchmark, **entry), {"size": n, "integrated_pb": [value, error]}
 
 
 def test_errors_of_one_integration_are_shared_and_others_add_in_quadrature() -> None:

@@ -1,0 +1,192 @@
+"""The cross section of a Les Houches event file: what its header, ``<init>`` and its events say of it must agree."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mmc.errors import StepError
+from mmc.jobs.formats.les_houches_head import UNITY, Head
+
+DIFFERENCE = 0.02
+"""The largest relative difference between two cross sections of the same file, in addition to their errors."""
+_SIGNIFICANT = 5.0
+"""The largest difference between two cross sections, in standard errors."""
+_UNIT_WEIGHTS, _AVERAGED = 3, 4
+"""Weighting strategies of the Les Houches accord (hep-ph/0109068), without their sign: events have the weights 1 and -1
+and the cross section is that of ``<init>``; the cross section is the mean of the weights."""
+_MOST_LACKING = 0.05
+"""The largest fraction of events that a generator does not make."""
+_SAME_SIZE = 1e-5
+"""The largest relative difference between weights of unweighted events, for rounding."""
+_MOST_CANCELLED = 20.0
+"""The mean of |w| is at most so many times the mean of w, in files that do not say how they are normalised."""
+
+
+@dataclass
+class NominalWeights:
+    """The nominal weights of the events of a file, added up one by one."""
+
+    n_events: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    least: float = math.inf
+    """The smallest and the largest |w|."""
+    largest: float = 0.0
+    has_negative: bool = False
+    by_process: dict[str, tuple[float, float]] = field(default_factory=lambda: defaultdict(lambda: (0.0, 0.0)))
+    """Σ w and Σ w² by the number of the process, IDPRUP."""
+
+    def add(self, process: str, weight: float) -> None:
+        """Add an event."""
+        square = weight**2
+        total, squares = self.by_process[process]
+        self.by_process[process] = total + weight, squares + square
+        self.n_events += 1
+        self.total, self.squares = self.total + weight, self.squares + square
+        self.least, self.largest = min(self.least, abs(weight)), max(self.largest, abs(weight))
+        self.has_negative |= weight < 0.0
+
+    @property
+    def size(self) -> float | None:
+        """|w| of unweighted events; None if it varies."""
+        return self.largest if self.largest - self.least <= _SAME_SIZE * self.largest else None
+
+    @property
+    def are_units(self) -> bool:
+        """Whether all weights are 1 or -1."""
+        return self.size is not None and math.isclose(self.size, 1.0, rel_tol=1e-6)
+
+
+def number_generated(head: Head, n_events: int, name: str, *, filtered: bool) -> int:
+    """The number of events before any were removed.
+
+    :raises StepError: when the header does not tell it, or events are missing unsaid
+    """
+    generated = n_events if head.n_generated is None else head.n_generated
+    asked = generated if head.n_asked is None else head.n_asked
+    if filtered:
+        # a filter may have changed one of the two numbers
+        generated = generated if _nearly_all(generated, asked) else max(generated, asked)
+        if head.n_generated is None or generated < n_events:
+            raise StepError(
+                f"the header of {name} does not say how many events there were before some were removed: write their "
+                "number into its run card, as in `10000 = nevents`"
+            )
+        return generated
+    if generated != n_events:
+        raise StepError(
+            f"the header of {name} says that {generated:,} events were generated, and the file holds {n_events:,}: if "
+            "events were cut or filtered, write `filtered: true` beside the file; if files were merged, name each"
+        )
+    if not _nearly_all(generated, asked):
+        raise StepError(
+            f"the header of {name} contradicts itself: {asked:,} events were asked for (nevents), and {generated:,} "
+            "generated (<MGGenerationInfo>): were files merged or events removed?"
+        )
+    return generated
+
+
+def factor(head: Head, nominal: NominalWeights, name: str, *, n_generated: int, filtered: bool) -> float:
+    """The factor on the weights that makes their mean the cross section in pb.
+
+    :raises StepError: when the weights contradict the header or ``<init>``
+    """
+    written, error = head.cross_section_pb
+    if (
+        head.integrated_pb is not None
+        and abs(head.integrated_pb - written) > DIFFERENCE * written + _SIGNIFICANT * error
+    ):
+        raise StepError(
+            f"the header of {name} contradicts itself: the cross section is {head.integrated_pb:.4g} pb in "
+            f"<MGGenerationInfo>, and {written:.4g} pb in <init>"
+        )
+    if filtered:
+        return _of_filtered(head, nominal, name, n_generated)
+    found = _of_all(head, nominal, name)
+    _check_processes(head, nominal, found / nominal.n_events, name)
+    return found
+
+
+def _of_all(head: Head, nominal: NominalWeights, name: str) -> float:
+    """The factor where no event was removed: the mean is the cross section of ``<init>``."""
+    written, error = head.cross_section_pb
+    n_events, mean = nominal.n_events, nominal.total / nominal.n_events
+    if _has_units(head, nominal) and mean > 0.0:
+        return written / mean
+    spread = math.sqrt(max(nominal.squares / n_events - mean**2, 0.0) / n_events)
+    candidates = _candidates(head, n_events)
+    allowed = DIFFERENCE * written + _SIGNIFICANT * error
+    for factor in candidates.values():
+        if abs(factor * mean - written) <= allowed + _SIGNIFICANT * factor * spread:
+            return factor
+    told = " or ".join(f"{factor * mean:.4g} pb (their {norm})" for norm, factor in candidates.items())
+    raise StepError(
+        f"the weights in {name} give a cross section of {told.replace('their average', 'their mean')}, and its <init> "
+        f"says {written:.4g} pb: was the file cut, merged, scaled or filtered? For events that were removed, write "
+        "`filtered: true` beside the file"
+    )
+
+
+def _of_filtered(head: Head, nominal: NominalWeights, name: str, n_generated: int) -> float:
+    """The factor where the remaining events have a part of the cross section.
+
+    Their sum cannot be compared with ``<init>``. But |w| of unweighted events, times 1 or the number of generated
+    events, is the cross section, and more only if some are negative.
+    """
+    written, error = head.cross_section_pb
+    remaining = nominal.n_events / n_generated
+    if _has_units(head, nominal):
+        if nominal.has_negative:
+            raise StepError(
+                f"the weights in {name} are 1 and -1, and events were removed: their sum before is not known, so the "
+                "file does not tell the cross section of those that remain"
+            )
+        return written * remaining
+    candidates, error = _candidates(head, n_generated), DIFFERENCE * written + _SIGNIFICANT * error
+    if nominal.size is not None:
+        # a filter may have put the cross section of the remaining events into `<init>`
+        cancelled = 1.0 if not nominal.has_negative else _MOST_CANCELLED if len(candidates) > 1 else math.inf
+        least, most = written - error, cancelled * (written + error) / remaining
+        candidates = {norm: k for norm, k in candidates.items() if least <= nominal.size * k <= most}
+    if len(candidates) != 1:
+        raise StepError(
+            f"the weights in {name} and the cross section of {written:.4g} pb in its <init> do not tell how the "
+            "weights are normalised: write `average = event_norm` into its run card if the cross section is the mean "
+            "of the weights of all generated events, `sum = event_norm` if it is their sum"
+        )
+    return remaining * next(iter(candidates.values()))
+
+
+def _has_units(head: Head, nominal: NominalWeights) -> bool:
+    """Whether weights only tell the sign of an event."""
+    says_so = head.norm == UNITY or (head.norm is None and abs(head.strategy) == _UNIT_WEIGHTS)
+    return says_so and nominal.are_units
+
+
+def _candidates(head: Head, n_events: int) -> Mapping[str, float]:
+    """The factors that the header allows, by what the cross section is of the weights of so many events."""
+    candidates = {"average": 1.0, "sum": float(n_events)}
+    if head.norm in candidates:
+        return {head.norm: candidates[head.norm]}
+    return {"average": 1.0} if abs(head.strategy) == _AVERAGED else candidates
+
+
+def _check_processes(head: Head, nominal: NominalWeights, factor: float, name: str) -> None:
+    """:raises StepError: when the events of a process do not add up to its cross section in ``<init>``"""
+    if len(head.processes) < 2 or not nominal.by_process.keys() <= head.processes.keys():
+        return
+    for process, (written, error) in head.processes.items():
+        total, squares = nominal.by_process[process]
+        allowed = DIFFERENCE * abs(written) + _SIGNIFICANT * (error + factor * math.sqrt(squares))
+        if abs(factor * total - written) > allowed:
+            raise StepError(
+                f"the events of process {process} in {name} have a cross section of {factor * total:.4g} pb, and "
+                f"<init> says {written:.4g} pb: were files of different processes merged? Name each of them, with a "
+                "`slice` of its own"
+            )
+
+
+def _nearly_all(generated: int, asked: int) -> bool:
+    """Whether a generator may make so many events; MadGraph sometimes finds a few less than it is asked for."""
+    return (1.0 - _MOST_LACKING) * asked <= generated <= asked

@@ -1,0 +1,78 @@
+"""What is said of an event file, and what is refused there."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from mmc.errors import StepError
+from mmc.jobs.madminer.event_origins import OriginSums
+from mmc.jobs.madminer.event_summary import event_record
+
+
+def _changed(source: Path, folder: Path, benchmark: str, factor: float) -> Path:
+    """A copy of a file with the weights of a benchmark multiplied by a factor."""
+    path = Path(shutil.copytree(source, folder / "changed")) / "events.h5"
+    with h5py.File(path, "r+") as file:
+        column = [name.decode() for name in file["benchmarks/names"][()]].index(benchmark)
+        weights = file["samples/weights"][()]
+        weights[:, column] *= factor
+        file["samples/weights"][...] = weights
+    return path
+
+
+@pytest.mark.parametrize("factor", [-1.0, 0.0])
+def test_a_cross_section_that_is_not_positive_is_said(toy_events: Path, tmp_path: Path, factor: float) -> None:
+    found = event_record(_changed(toy_events, tmp_path, "b1", factor))
+    value = found["cross_sections_pb"]["b1"][0]
+    assert found["warnings"] == [f"the cross section at benchmark 'b1' is not positive: {value:.3g} pb"]
+
+
+def test_an_uncertainty_leaves_the_sign_of_the_cross_section(uncertain: Path, tmp_path: Path) -> None:
+    assert event_record(uncertain / "events.h5")["warnings"] == []
+    path = _changed(uncertain, tmp_path, "tilt_nuisance_param_0_benchmark_1", -0.5)
+    with pytest.raises(StepError, match=r"^the uncertainty tilt makes the cross section -.* pb, from .*: its weights "):
+        event_record(path)
+
+
+def _warnings(factors: Sequence[Sequence[float]], lacking: float = np.inf) -> list[str]:
+    """Of events of two benchmarks, with densities exp(-x) and x exp(-x) and cross sections of 1 and 2 pb.
+
+    :param factors: on the weights of the events of each benchmark, at each benchmark
+    :param lacking: the largest x of events of the first benchmark
+    """
+    random, n = np.random.default_rng(4), 4000
+    sums = OriginSums(2)
+    for source, (x, own) in enumerate([(random.exponential(size=n), 1.0), (random.gamma(2.0, size=n), 2.0)]):
+        kept = x[x < lacking] if source == 0 else x
+        ratios = [np.ones(len(kept)), 2.0 * kept] if source == 0 else [0.5 / kept, np.ones(len(kept))]
+        weights = np.stack(ratios, axis=1) * own / n * np.array(factors[source])
+        sums.add(weights, np.full(len(kept), source))
+    return sums.check(["sm", "w"])
+
+
+def test_events_of_two_benchmarks_agree() -> None:
+    assert _warnings([(1.0, 1.0), (1.0, 1.0)]) == []
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        [(1.0, 1.0), (2.0, 2.0)],  # another normalisation of one file
+        [(0.5, 0.5), (1.0, 1.0)],
+        [(1.0, 1.5), (1.0, 1.0)],  # weights at another point
+        [(1.0, 1.0), (1.5, 1.0)],
+    ],
+)
+def test_events_of_two_benchmarks_contradict_each_other(factors: Sequence[Sequence[float]]) -> None:
+    with pytest.raises(StepError, match=r"^at benchmark '(sm|w)', the events that were sampled there give"):
+        _warnings(factors)
+
+
+def test_events_that_lack_a_part_of_phase_space() -> None:
+    (text,) = _warnings([(1.0, 1.0), (1.0, 1.0)], lacking=2.0)
+    assert text.startswith("at benchmark 'w', ") and text.endswith(
+        ": they hardly reach what makes the cross section there"
+    )
