@@ -164,16 +164,21 @@ def truth_information(events: Events, row: Array, gradients: Array, luminosity: 
     term is the contribution of the event to the variance. Events with negative weights count negatively, so that they
     cancel others with the same score.
     """
-    weights, slopes = events.weights @ row, events.weights @ gradients.T
-    possible = weights != 0.0
-    terms = np.einsum("ni,nj,n->nij", slopes[possible], slopes[possible], luminosity / weights[possible])
+    terms = _terms(events, row, gradients, luminosity)
     return _finite(terms.sum(axis=0), np.einsum("nij,nkl->ijkl", terms, terms, optimize=True))
 
 
 def of_each_sample(events: Events, labels: Indices, n: int, where: tuple[Array, Array, float]) -> Array:
     """The part of :func:`truth_information` of the events of each of n samples, shape (n, parameters, parameters)."""
-    each = [Events(events.x[labels == k], events.weights[labels == k]) for k in range(n)]
-    return np.stack([truth_information(some, *where).matrix for some in each])
+    terms = _terms(events, *where)
+    return np.stack([terms[labels == k].sum(axis=0) for k in range(n)])
+
+
+def _terms(events: Events, row: Array, gradients: Array, luminosity: float) -> Array:
+    """What each event contributes, shape (events, parameters, parameters); 0 without a weight at the point."""
+    weights, slopes = events.weights @ row, events.weights @ gradients.T
+    factors = np.divide(luminosity, weights, out=np.zeros_like(weights), where=weights != 0.0)
+    return np.asarray(np.einsum("ni,nj,n->nij", slopes, slopes, factors))
 
 
 def binned_information(

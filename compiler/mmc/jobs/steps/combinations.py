@@ -130,12 +130,15 @@ def _overlaps(
     found = [] if independent else shared_events(parts)
     for (j, k), both in shared.items() if independent else ():
         totals = [files[groups[i]].cross_sections.of_samples.sum(axis=0) @ row for i in (j, k)]
-        found.append({"of": [groups[j], groups[k]], "n_events": both.n, "share": float(max(both.sums @ row / totals))})
+        found.append(
+            {"of": [groups[j], groups[k]], "n_events": both.n, "share": min(float(max(both.sums @ row / totals)), 1.0)}
+        )
     for pair in found:
         first, second = (files[name].cross_sections for name in pair["of"])
         common = shared.get((groups.index(pair["of"][0]), groups.index(pair["of"][1])))
         products = 0.0 if common is None else common.products
-        size = float((row @ first.covariance() @ row) * (row @ second.covariance() @ row)) ** 0.5
+        variances = [float(row @ one.covariance() @ row) for one in (first, second)]
+        size = max(variances[0], 0.0) ** 0.5 * max(variances[1], 0.0) ** 0.5
         pair["correlation"] = float(row @ first.covariance(second, products) @ row) / size if size else 0.0
     return found
 
