@@ -1,9 +1,10 @@
 """The head of a Les Houches event file: what it says about the weights, and its normal form."""
 
+import itertools
 import logging
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.parsers import expat
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 LARGEST = 1e100
 """No cross section in pb is larger; squares of larger weights would overflow."""
 _NORMS = ("average", "sum")
+_AVERAGED = 4
+"""The weighting strategy of the Les Houches accord (hep-ph/0109068), without its sign, by which the cross section is
+the mean of the weights."""
 _CARD, _CARD_END, _LITERAL = "<MGRunCard>", "</MGRunCard>", "<![CDATA["
 _DECLARED, _DECLARED_END = "<initrwgt", "</initrwgt>"
 _SETTINGS = ("nevents", "event_norm")
@@ -53,6 +57,11 @@ class Head:
     """The cross section in ``<MGGenerationInfo>``."""
     strategy: int
     """The weighting strategy, IDWTUP."""
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the cross section is the mean of the weights by the weighting strategy."""
+        return abs(self.strategy) == _AVERAGED
 
     @property
     def cross_section_pb(self) -> tuple[float, float]:
@@ -96,7 +105,7 @@ def read_head(text: str, path: Path) -> Head:
         value, error = head.cross_section_pb
     except ValueError as problem:
         raise StepError(f"{path.name} is damaged: its <init> has entries that are not numbers") from problem
-    if not 0.0 < value < LARGEST:
+    if not (0.0 < value < LARGEST or (value <= 0.0 and head.is_mean)):
         raise StepError(f"the cross section of {path.name} is {value:g} pb")
     if not error < LARGEST:
         raise StepError(f"the cross section of {path.name} has an error of {error:g} pb")
@@ -159,17 +168,29 @@ def _name(line: str) -> str:
     return _COMMENT.split(line.partition("=")[2], maxsplit=1)[0].strip().lower()
 
 
+def with_cross_section(head: Head, value_pb: float, error_pb: float) -> Head:
+    """The head of a file with another cross section in ``<init>``: that of all processes, in the row of the first."""
+    values = itertools.chain([(value_pb, error_pb)], itertools.repeat((0.0, 0.0)))
+    return replace(head, init=_rewritten(head.init, lambda words: (*next(values), number(words[2]))))
+
+
 def scaled(head: Head, factor: float) -> Head:
     """The head of a file whose cross section is another one by this factor."""
-    rows = []
-    for index, line in enumerate(head.init.splitlines()):
-        words = line.split()
-        is_process = index > 0 and len(words) == _WORDS_OF_PROCESS and not line.startswith("<")
-        values = [f"{factor * number(word):.12e}" for word in words[:3]] if is_process else []
-        rows.append(" ".join([*values, *words[3:]]) if is_process else line)
     header = _INTEGRATED.sub(lambda found: f"Integrated weight (pb) : {factor * number(found[1]):.12e}", head.header)
     integrated = None if head.integrated_pb is None else factor * head.integrated_pb
-    return replace(head, init="\n".join(rows), header=header, integrated_pb=integrated)
+    init = _rewritten(head.init, lambda words: [factor * number(word) for word in words[:3]])
+    return replace(head, init=init, header=header, integrated_pb=integrated)
+
+
+def _rewritten(init: str, change: Callable[[Sequence[str]], Sequence[float]]) -> str:
+    """``<init>`` with other cross sections, errors and largest weights in the rows of its processes."""
+    rows = []
+    for index, line in enumerate(init.splitlines()):
+        words = line.split()
+        is_process = index > 0 and len(words) == _WORDS_OF_PROCESS and not line.startswith("<")
+        values = [f"{value:.12e}" for value in change(words)] if is_process else []
+        rows.append(" ".join([*values, *words[3:]]) if is_process else line)
+    return "\n".join(rows)
 
 
 _WORDS_OF_PROCESS = 4

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch, gzipped
 from mmc.jobs.formats.les_houches import quoted
-from mmc.jobs.formats.les_houches_head import LARGEST, Head, opening, read_head
+from mmc.jobs.formats.les_houches_head import LARGEST, Head, opening, read_head, with_cross_section
 from mmc.jobs.formats.les_houches_text import UnusualFileError, blocks, number, particle_lines, weights
 from mmc.reading import first_line, shown
 
@@ -34,9 +34,11 @@ _DIFFERENCE = 0.02
 """The largest relative difference between two cross sections of the same file, in addition to their errors."""
 _SIGNIFICANT = 5.0
 """The largest difference between two cross sections, in standard errors."""
-_UNIT_WEIGHTS, _AVERAGED = 3, 4
-"""Weighting strategies of the Les Houches accord (hep-ph/0109068), without their sign: events have the weights 1 and -1
-and the cross section is that of ``<init>``; the cross section is the mean of the weights."""
+_UNIT_WEIGHTS = 3
+"""The weighting strategy of the Les Houches accord (hep-ph/0109068), without its sign, by which events have the weights
+1 and -1, and the cross section is that of ``<init>``."""
+_PLACEHOLDER = (1.0, 1.0)
+"""The cross section of Sherpa's ``<init>`` and its error: Sherpa writes the head before it knows them."""
 _MOST_LACKING = 0.05
 """The largest fraction of events that a generator does not make."""
 _SAME = 1e-3
@@ -53,6 +55,8 @@ class Content:
     """The number of events before any were removed."""
     factor: float
     """The factor on the weights that makes their mean the cross section in pb."""
+    is_told: bool
+    """Whether ``<init>`` tells the cross section. Otherwise it is that of the weights, in ``head`` too."""
     sums: dict[str, float]
     """The sums of the weights by name, in pb times events."""
     sums_of_squares: dict[str, float]
@@ -101,11 +105,12 @@ def inspect(
     sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     head, n_events, held = None, 0, None
-    nominal, nominal_squares = 0.0, 0.0
+    nominal, nominal_squares, trials = 0.0, 0.0, 0
     digests = array("Q")
-    for before, body, own, written in _weighted(path, names, ratios):
+    for before, body, own, written, tried in _weighted(path, names, ratios):
         head = read_head(before, path) if head is None else head
         n_events += 1
+        trials += tried
         digests.append(event_sketch.of_particles(body))
         found = {sampled: own, **written}
         if held is None:
@@ -138,18 +143,37 @@ def inspect(
         raise StepError(f"{path.name} holds no events")
     if sampled in sums:
         _check_sampled(sampled, sums[sampled], nominal, nominal_squares, path.name)
+    is_told = head.cross_section_pb[0] > 0.0 and not (trials and head.cross_section_pb == _PLACEHOLDER)
+    if not is_told:
+        head = with_cross_section(head, *_of_weights(nominal, nominal_squares, n_events, trials, path.name))
     told = replace(head, n_generated=None, n_asked=None, integrated_pb=None) if may_lack_events else head
     n_generated = _n_generated(told, n_events, path.name, filtered=filtered)
-    factor = _factor(told, n_events, nominal, nominal_squares, path.name, n_generated=n_generated, filtered=filtered)
+    factor = _factor(
+        told, n_events, nominal, nominal_squares, path.name, n_generated=n_generated, filtered=filtered, trials=trials
+    )
     return Content(
         head,
         n_events,
         n_generated,
         factor,
+        is_told,
         {name: factor * total for name, total in sums.items()},
         {name: factor**2 * total for name, total in squares.items()},
         np.array(digests, dtype=np.uint64),
     )
+
+
+def _of_weights(total: float, squares: float, n_events: int, trials: int, name: str) -> tuple[float, float]:
+    """The cross section in pb and its error from the nominal weights: their sum over the number of points that were
+    tried, if events tell it, else their mean.
+
+    :param total: the sum of the nominal weights, and the sum of their squares
+    :raises StepError: when it is not positive
+    """
+    n = trials or n_events
+    if not total > 0.0:
+        raise StepError(f"<init> of {name} does not tell the cross section, and the weights give {total / n:.4g} pb")
+    return total / n, math.sqrt(max(squares - total**2 / n, 0.0)) / n
 
 
 def _n_generated(head: Head, n_events: int, name: str, *, filtered: bool) -> int:
@@ -179,11 +203,12 @@ def _n_generated(head: Head, n_events: int, name: str, *, filtered: bool) -> int
 
 
 def _factor(
-    head: Head, n_events: int, total: float, squares: float, name: str, *, n_generated: int, filtered: bool
+    head: Head, n_events: int, total: float, squares: float, name: str, *, n_generated: int, filtered: bool, trials: int
 ) -> float:
     """The factor on the weights that makes their mean the cross section in pb.
 
     :param total: the sum of the nominal weights, and the sum of their squares
+    :param trials: the number of points that were tried for the events; 0 if the file does not tell it
     :raises StepError: when the weights contradict the header or ``<init>``
     """
     mean, (written, error) = total / n_events, head.cross_section_pb
@@ -198,13 +223,15 @@ def _factor(
         )
     if filtered:
         return float(n_events) if head.norm == "sum" else n_events / n_generated
-    unit = abs(head.strategy) == _UNIT_WEIGHTS and math.isclose(squares, n_events, rel_tol=1e-6)
+    unit = not trials and abs(head.strategy) == _UNIT_WEIGHTS and math.isclose(squares, n_events, rel_tol=1e-6)
     if head.norm is None and unit and mean > 0.0:
         return written / mean
     candidates = {"average": 1.0, "sum": float(n_events)}
     if head.norm is not None:
         candidates = {head.norm: candidates[head.norm]}
-    elif abs(head.strategy) == _AVERAGED:
+    elif trials:
+        candidates = {"sum over the trials": n_events / trials}
+    elif head.is_mean:
         candidates = {"average": 1.0}
     allowed = _DIFFERENCE * written + _SIGNIFICANT * error
     for factor in candidates.values():
@@ -264,7 +291,7 @@ def write(
     with gzipped.writing_text(out) as text:
         text.write(opening(content.head, content.n_events - len(lost), forget))
         names: list[str] = []  # the weights in the order of the first event
-        for event, (_, body, own, others) in enumerate(_weighted(source, renamed, ratios), start=1):
+        for event, (_, body, own, others, _) in enumerate(_weighted(source, renamed, ratios), start=1):
             if event in lost:
                 continue
             found = {sampled: own, **others}
@@ -278,8 +305,23 @@ def write(
         text.write("</LesHouchesEvents>\n")
 
 
-def events(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str, str, dict[str, str]]]:
-    """For each event: the text before it, its lines without comments, its nominal weight, its weights by name.
+class EventText(NamedTuple):
+    """An event of a file."""
+
+    before: str
+    """The text before it; before the first event, the head of the file."""
+    body: str
+    """Its lines without comments."""
+    own: str
+    """Its nominal weight."""
+    weights: dict[str, str]
+    """Its weights by name."""
+    trials: int
+    """As in :class:`mmc.jobs.formats.les_houches_text.Block`."""
+
+
+def events(path: Path, names: Mapping[str, str]) -> Iterator[EventText]:
+    """The events of a file.
 
     :param names: the names of weights in the file by their names here, under which the file may have other weights
     :raises StepError: when the file is damaged, or written as neither MadGraph nor mmc does
@@ -296,16 +338,17 @@ def events(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str, str
                 raise StepError(
                     f"event {event} of {path.name} is damaged: {first_line(error)} (line {block.line})"
                 ) from error
-            yield block.before, "".join(f"{line}\n" for line in lines), lines[0].split()[2], found
+            text = "".join(f"{line}\n" for line in lines)
+            yield EventText(block.before, text, lines[0].split()[2], found, block.trials)
     except UnusualFileError as error:
         raise StepError(f"mmc cannot read the event file {path.name}: {error}") from error
 
 
-def _weighted(path: Path, names: Mapping[str, str], ratios: Ratios) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+def _weighted(path: Path, names: Mapping[str, str], ratios: Ratios) -> Iterator[EventText]:
     """As :func:`events`, with computed weights in place of those of the file."""
-    for event, (before, body, own, found) in enumerate(events(path, names)):
-        computed = {name: f"{ratio[event] * _number(own):+.14e}" for name, ratio in ratios.items()}
-        yield before, body, own, {**found, **computed}
+    for number_of, event in enumerate(events(path, names)):
+        computed = {name: f"{ratio[number_of] * _number(event.own):+.14e}" for name, ratio in ratios.items()}
+        yield event._replace(weights={**event.weights, **computed})
 
 
 def _by_name(found: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -75,6 +75,11 @@ def run(job: StepJob) -> None:
             if settings.reweight is None or name in settings.compared
         }
         check_points(content.head.header, settings.benchmark, expected, source.name, settings.weights)
+    if not content.is_told:
+        value, error = content.head.cross_section_pb
+        warnings.append(
+            f"<init> of {source.name} does not tell the cross section: {value:.4g} ± {error:.2g} pb of its weights"
+        )
     find_nuisance(settings.systematics, source)
     les_houches_normalise.write(
         source, job.out / EVENTS, content, settings.benchmark, names, renamed=settings.weights, ratios=ratios
