@@ -74,7 +74,7 @@ def read_lists(path: Path, tree: str | None, groups: Sequence[Sequence[str]]) ->
     :raises StepError: as :func:`read`; when a column has no lists of numbers, a list or a number in it is null, or
         lists of a group differ in length
     """
-    kind, found = kind_of(path.name), {}
+    kind, found = kind_of(path.name), dict[str, Any]()
     if kind is None:
         raise StepError(f"the end of {path.name} does not tell what kind of table it is")
     with _OPEN[kind](path, tree) as table:
