@@ -97,7 +97,7 @@ def test_exact_ratios_of_the_groups_give_the_exact_ratio_of_the_mixture() -> Non
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
-    """The outputs of the jobs of the study up to the limits of the mixture and their combination with another period."""
+    """The outputs of the jobs of the study, up to the combination of the mixture with another period."""
     path = tmp_path_factory.mktemp("mixture")
     random = np.random.default_rng(1)
     for name, x, slope in (
