@@ -134,6 +134,11 @@ def test_a_mixture_can_be_combined_with_another_period() -> None:
     ]
     with_rate = ("{luminosity: 300 fb^-1}", "{luminosity: 300 fb^-1, baselines: {rate: {group: later}}}")
     assert problems(later, with_rate, combined("{together: whole, later: rate}")) == []
+    alone = (
+        "evaluation:",
+        "combinations: {c: {of: {together: whole}, others: {a: {results: a.json, limits: a.npz}}}}\nevaluation:",
+    )
+    assert problems(alone) == []
     assert problems(later, with_rate, combined("{signal: whole, later: rate}")) == [
         ("MMC563", "'whole' is not evaluated in 'signal'")
     ]
