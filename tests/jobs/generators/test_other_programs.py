@@ -133,6 +133,12 @@ def test_negative_weights(tmp_path: Path, configured: Path, archive: Path) -> No
     [
         (powheg, r"3      1\n", "1      1\n", "give a cross section of 1 pb .* its <init> says 2 pb"),
         (sherpa, "2.00000000000000e", "0.00000000000000e", "does not tell the cross section, and .* give 0 pb"),
+        (
+            sherpa,
+            r"<event trials='1' mur2='8.3e\+03'>",
+            "<event>",
+            "1 of 12 events of sherpa.lhe do not tell their trials",
+        ),
         (sherpa, "1 +1 +1 +1\\n", "3 0.01 3 1\\n", r"1 pb \(their sum over the trials\), and its <init> says 3 pb"),
         (sherpa, r"\n +1  1 .*", "\n 21 1 1 2 501 502 1. 1. 1. 2. 0. 0. 9.", "does not have a particle 21"),
         (one_s_own, r"\n +[12] -1 .*\n.*", "", "is damaged|does not have incoming"),

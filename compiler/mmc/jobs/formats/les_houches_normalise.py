@@ -105,12 +105,12 @@ def inspect(
     sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     head, n_events, held = None, 0, None
-    nominal, nominal_squares, trials = 0.0, 0.0, 0
+    nominal, nominal_squares, of_each = 0.0, 0.0, list[int | None]()
     digests = array("Q")
     for before, body, own, written, tried in _weighted(path, names, ratios):
         head = read_head(before, path) if head is None else head
         n_events += 1
-        trials += tried
+        of_each.append(tried)
         digests.append(event_sketch.of_particles(body))
         found = {sampled: own, **written}
         if held is None:
@@ -141,6 +141,7 @@ def inspect(
         nominal, nominal_squares = nominal + _number(own), nominal_squares + _number(own) ** 2
     if head is None:
         raise StepError(f"{path.name} holds no events")
+    trials = _trials(of_each, path.name)
     if sampled in sums:
         _check_sampled(sampled, sums[sampled], nominal, nominal_squares, path.name)
     is_told = head.cross_section_pb[0] > 0.0 and not (trials and head.cross_section_pb == _PLACEHOLDER)
@@ -161,6 +162,19 @@ def inspect(
         {name: factor**2 * total for name, total in squares.items()},
         np.array(digests, dtype=np.uint64),
     )
+
+
+def _trials(of_each: Sequence[int | None], name: str) -> int:
+    """The number of points that were tried for all events; 0 if no event tells it.
+
+    :raises StepError: when only some events tell it
+    """
+    if (n_untold := of_each.count(None)) not in (0, len(of_each)):
+        raise StepError(
+            f"{n_untold:,} of {len(of_each):,} events of {name} do not tell their trials, and the others do: were files "
+            "of different programs merged?"
+        )
+    return sum(tried or 0 for tried in of_each)
 
 
 def _of_weights(total: float, squares: float, n_events: int, trials: int, name: str) -> tuple[float, float]:
@@ -316,7 +330,7 @@ class EventText(NamedTuple):
     """Its nominal weight."""
     weights: dict[str, str]
     """Its weights by name."""
-    trials: int
+    trials: int | None
     """As in :class:`mmc.jobs.formats.les_houches_text.Block`."""
 
 

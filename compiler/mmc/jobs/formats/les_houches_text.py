@@ -42,8 +42,8 @@ class Block(NamedTuple):
     """The text between its tags."""
     line: int
     """The line of the file in which it begins, from 1."""
-    trials: int
-    """The number of points that the generator tried since the event before, as Sherpa says; 0 if it does not."""
+    trials: int | None
+    """The number of points that the generator tried since the event before, as Sherpa tells it; None if it does not."""
 
 
 def blocks(path: Path) -> Iterator[Block]:
@@ -69,7 +69,7 @@ def blocks(path: Path) -> Iterator[Block]:
                 if len(before) > MOST_HEAD or len(inside) > MOST_EVENT:
                     raise StepError(f"{path.name} is damaged: the text up to line {start} or its event is too long")
                 found = _TRIALS.search(attributes or "")
-                trials = int(found[1] or found[2]) if found else 0
+                trials = int(found[1] or found[2]) if found else None
                 yield Block(before, _without_comments(inside, start), start, trials)
                 line += text.count("\n")
             if len(rest) > MOST_HEAD + MOST_EVENT:
