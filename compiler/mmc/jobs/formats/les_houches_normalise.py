@@ -171,7 +171,7 @@ def _trials(of_each: Sequence[int | None], name: str) -> int:
     """
     if (n_untold := of_each.count(None)) not in (0, len(of_each)):
         raise StepError(
-            f"{n_untold:,} of {len(of_each):,} events of {name} do not tell their trials, and the others do: were files "
+            f"{n_untold:,} of {len(of_each):,} events of {name} do not tell their trials, and others do: were files "
             "of different programs merged?"
         )
     return sum(tried or 0 for tried in of_each)
