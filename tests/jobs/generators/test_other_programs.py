@@ -76,7 +76,7 @@ def _written(folder: Path, program: Callable[[str], str]) -> Path:
 
 @pytest.mark.parametrize(
     ("program", "cross_section", "warned"),
-    [(sherpa, 12 * 2.0 / 24, ["<init> of sherpa.lhe does not tell"]), (powheg, 2.0, []), (one_s_own, 2.0, [])],
+    [(sherpa, 12 * 2.0 / 24, ["<init> of sherpa.lhe tells no cross"]), (powheg, 2.0, []), (one_s_own, 2.0, [])],
 )
 def test_weights_follow_the_matrix_element(
     program: Callable[[str], str],
@@ -113,7 +113,7 @@ def test_weighted_events_of_powheg(tmp_path: Path, configured: Path, archive: Pa
     assert record["cross_section_error_pb"] == pytest.approx(weights.std() / np.sqrt(12), rel=1e-4)
     np.testing.assert_allclose(les_houches_table.read(out / "events.lhe.gz").weights["sm"], weights, rtol=1e-4)
     (warning,) = record["warnings"]
-    assert warning.startswith("<init> of powheg.lhe does not tell the cross section: ")
+    assert warning.startswith("<init> of powheg.lhe tells no cross section: ")
 
 
 def test_negative_weights(tmp_path: Path, configured: Path, archive: Path) -> None:

@@ -13,7 +13,7 @@ from jsonschema.validators import extend
 
 from mmc.compiler.checks.context import dotted
 from mmc.compiler.checks.type_help import type_help
-from mmc.compiler.checks.wishes import VALUES, meant_key
+from mmc.compiler.checks.wishes import meant_key, meant_value
 from mmc.compiler.language.diagnostics import Code, Diagnostic, Help, one_of, show, suggestion
 from mmc.compiler.language.document import Document, Path
 from mmc.compiler.language.quantities import UNITS
@@ -228,7 +228,7 @@ def _wrong_type(error: _Error) -> Iterator[Problem]:
             code, error.path, f"`{where}` must be {wanted}, not {show(value)}", f"write `{round(value)}`, for example"
         )
     else:
-        help_text = VALUES.get(value.lower(), "") if isinstance(value, str) else ""
+        help_text = meant_value(value, error.path) if isinstance(value, str) else ""
         message = f"`{where}` must be {wanted}, not {show(value)}"
         yield Problem(MMC103, error.path, message, help_text or type_help(value, kinds, error.schema))
 
@@ -264,7 +264,7 @@ def _wrong_choice(error: _Error) -> Iterator[Problem]:
     words = [str(word) for word in allowed]
     help_text: Help = f"{'write' if len(words) == 1 else 'one of'} {one_of(words, 20)}"
     if isinstance(error.value, str):
-        help_text = VALUES.get(error.value.lower()) or suggestion(error.value, words, help_text)
+        help_text = meant_value(error.value, error.path) or suggestion(error.value, words, help_text)
     yield Problem(MMC104, error.path, f"`{where}` cannot be {show(error.value)}", help_text)
 
 

@@ -117,20 +117,25 @@ _OF_SAMPLES: Mapping[str, str] = dict.fromkeys(
     ("energy", "beams", "beam", *(key for key, text in WISHES.items() if text is _ENERGY)), _ENERGIES
 )
 """The same for keys of samples, groups and regions."""
-VALUES: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("fxfx", "unlops", "umeps", "meps@nlo", "mepsnlo"),
-        "FxFx and UNLOPS merge jets at NLO, whose events need a shower of their own: merge at LO, as in "
-        "`merging: {scheme: mlm, jets: 2, xqcut: 20 GeV}`, or read events that were merged elsewhere, as "
-        "`events.samples` with `lhe` and `hepmc`",
-    ),
-    **dict.fromkeys(
-        ("shape", "jes", "jer", "lnn", "histosys", "detector", "weight"),
-        "effects are `norm` on the rate, `scale` and `pdf` of the generator, and in `events.tables` "
-        "`{effect: weights, up: COLUMN, down: COLUMN}`, for any effect for which events have weights",
-    ),
+_MERGED = (
+    "FxFx and UNLOPS merge jets at NLO, whose events need a shower of their own: merge at LO, as in "
+    "`merging: {scheme: mlm, jets: 2, xqcut: 20 GeV}`, or read events that were merged elsewhere, as "
+    "`events.samples` with `lhe` and `hepmc`"
+)
+_EFFECTS = (
+    "effects are `norm` on the rate, `scale` and `pdf` of the generator, and in `events.tables` "
+    "`{effect: weights, up: COLUMN, down: COLUMN}`, for any effect for which events have weights"
+)
+_VALUES: Mapping[str, Mapping[str, str]] = {
+    **dict.fromkeys(("merging", "scheme"), dict.fromkeys(("fxfx", "unlops", "umeps", "meps@nlo", "mepsnlo"), _MERGED)),
+    "effect": dict.fromkeys(("shape", "jes", "jer", "lnn", "histosys", "detector", "weight"), _EFFECTS),
 }
-"""A value that the language does not have → a sentence with what it has instead."""
+"""Values that a key does not have → a sentence with what there is instead."""
+
+
+def meant_value(value: str, path: Path) -> str:
+    """What to do about a value of the key at the end of ``path``; empty if that is not known."""
+    return _VALUES.get(str(path[-1]), {}).get(value.lower(), "") if path else ""
 
 
 def meant_key(name: str, known: list[str], path: Path) -> str:

@@ -78,7 +78,7 @@ def run(job: StepJob) -> None:
     if not content.is_told:
         value, error = content.head.cross_section_pb
         warnings.append(
-            f"<init> of {source.name} does not tell the cross section: {value:.4g} ± {error:.2g} pb of its weights"
+            f"<init> of {source.name} tells no cross section: that of the weights is {value:.4g} ± {error:.2g} pb"
         )
     find_nuisance(settings.systematics, source)
     les_houches_normalise.write(
