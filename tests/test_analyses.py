@@ -1,4 +1,4 @@
-"""The analyses of ``studies/analyses``: each is right, short, and compiles for every target."""
+"""The analyses of ``studies/analyses`` and the toy simulator: each is right, short, and compiles for every target."""
 
 import shutil
 from pathlib import Path
@@ -10,8 +10,15 @@ from mmc.compiler.targets.options import Options
 
 from tests.support import STUDIES
 
-ANALYSES = sorted((STUDIES / "analyses").glob("*/study.yaml"))
-MOST = {"top-eft": 36, "top-mass": 64, "tutorial-parton": 89, "wh-cp-odd": 124, "wh-four-channels": 133}
+ANALYSES = [*sorted((STUDIES / "analyses").glob("*/study.yaml")), STUDIES / "toy-simulator" / "study.yaml"]
+MOST = {
+    "toy-simulator": 25,
+    "top-eft": 36,
+    "top-mass": 64,
+    "tutorial-parton": 89,
+    "wh-cp-odd": 124,
+    "wh-four-channels": 133,
+}
 """The lines that each took when the language said less of it, without its observables and ratios."""
 
 

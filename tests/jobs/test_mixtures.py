@@ -25,7 +25,7 @@ events:
     signal: {files: [{paths: [signal.npz], benchmark: sm, cross_section: 0.4 pb}]}
     background: {files: [{paths: [background.npz], benchmark: sm, cross_section: 0.6 pb}], background: true}
 observables: {x: {}}
-groups: {signal: [signal], background: [background], together: all}
+groups: {signal: [signal], background: [background], together: all, later: all}
 methods:
   alices:
     group: signal
@@ -43,7 +43,8 @@ methods:
     training: {n_hidden: [20, 20], n_epochs: 4, initial_lr: 0.005, final_lr: 0.0005, batch_size: 200}
 mixtures:
   mixed: {of: {signal: [alices, over_background], background: reference}, calibration: normalisation}
-evaluation: {luminosity: 500 pb^-1, grid: {c: {points: 21}}}
+evaluation: {luminosity: 500 pb^-1, grid: {c: {points: 21}}, baselines: {rate: {group: later}}}
+combinations: {periods: {of: {together: mixed, later: rate}, independent: true}}
 """
 
 
@@ -96,7 +97,7 @@ def test_exact_ratios_of_the_groups_give_the_exact_ratio_of_the_mixture() -> Non
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
-    """The outputs of the jobs of the study up to the limits of the mixture."""
+    """The outputs of the jobs of the study, up to the combination of the mixture with another period."""
     path = tmp_path_factory.mktemp("mixture")
     random = np.random.default_rng(1)
     for name, x, slope in (
@@ -106,7 +107,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Outputs:
         weights = {b: (1.0 + c * slope * x) ** 2 for b, c in (("sm", 0.0), ("plus", 1.0), ("minus", -1.0))}
         np.savez(path / f"{name}.npz", x=x, **weights)
     (path / "study.yaml").write_text(STUDY)
-    return run_stages(path / "study.yaml", "evaluate", leave_out=[("evaluate", "alices")])
+    return run_stages(path / "study.yaml", "combinations", leave_out=[("evaluate", "alices")])
 
 
 def test_samples_of_two_groups_are_those_of_the_groups(outputs: Outputs) -> None:
@@ -144,3 +145,21 @@ def test_limits_of_a_mixture_follow_from_the_ratios_that_were_learned(outputs: O
     near = known < 12.0
     assert near.sum() >= 3
     np.testing.assert_allclose((found - found[10])[near], known[near], rtol=0.05, atol=0.1)
+
+
+def test_the_likelihood_of_a_mixture_is_combined_with_others(outputs: Outputs) -> None:
+    """Without the errors of the simulation, which depend on the point a little, ln λ is that of both together."""
+    total, combined = np.zeros(21), np.zeros(21)
+    for stage, name, record in (
+        ("evaluate", "mixed", "evaluate"),
+        ("baselines", "rate.later", "baseline"),
+        ("combinations", "periods", "combination"),
+    ):
+        folder = outputs[stage, name]
+        factor = 1.0 + json.loads((folder / f"{record}.json").read_text())["events_per_simulated_event"]
+        with np.load(folder / "limits.npz") as arrays:
+            combined = factor * arrays["log_likelihood_ratio"]
+        total += combined if stage != "combinations" else 0.0
+    near = combined > -6.0
+    assert near.sum() >= 3
+    np.testing.assert_allclose(combined[near], (total - total.max())[near], rtol=5e-3, atol=1e-3)

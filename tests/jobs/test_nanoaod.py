@@ -188,7 +188,12 @@ COLUMNS = {
 }
 
 
-@pytest.mark.parametrize("file", ["few.root", "few.parquet"])
+def padded(lists: Any, beyond: float) -> np.ndarray:
+    """An array of shape (events, 2) from shorter lists."""
+    return np.array([[*row, *[beyond] * (2 - len(row))] for row in ak.to_list(lists)])
+
+
+@pytest.mark.parametrize("file", ["few.root", "few.parquet", "few.npz", "few.h5"])
 def test_particles_of_few_events(tmp_path: Path, file: str) -> None:
     columns = {}
     for name, own in COLUMNS.items():
@@ -198,6 +203,13 @@ def test_particles_of_few_events(tmp_path: Path, file: str) -> None:
     if file.endswith("root"):
         with uproot.recreate(tmp_path / file) as root:
             root["Events"] = columns
+    elif file.endswith("npz"):
+        np.savez(tmp_path / file, **{name: padded(lists, np.nan) for name, lists in columns.items()})
+    elif file.endswith("h5"):
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(tmp_path / file, "w") as hdf5:
+            for name, lists in columns.items():
+                hdf5[name] = padded(lists, 0.0)
     else:
         parquet, pyarrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
         parquet.write_table(

@@ -122,3 +122,31 @@ def test_networks_for_the_elements_of_the_basis_are_not_1_at_the_denominator() -
 def test_a_group_of_backgrounds_is_for_mixtures_only() -> None:
     without = STUDY[STUDY.index("mixtures:") : STUDY.index("evaluation:")]
     assert "MMC305" in [code for code, _ in problems((without, ""))]
+
+
+def test_a_mixture_can_be_combined_with_another_period() -> None:
+    def combined(of: str) -> tuple[str, str]:
+        return "evaluation:", f"combinations: {{c: {{of: {of}, independent: true}}}}\nevaluation:"
+
+    later = ("together: all", "together: all, later: [wh, wbb, tt]")
+    assert problems(later, combined("{together: whole, later: rate}")) == [
+        ("MMC563", "'rate' is not evaluated in 'later'")
+    ]
+    with_rate = ("{luminosity: 300 fb^-1}", "{luminosity: 300 fb^-1, baselines: {rate: {group: later}}}")
+    assert problems(later, with_rate, combined("{together: whole, later: rate}")) == []
+    alone = (
+        "evaluation:",
+        "combinations: {c: {of: {together: whole}, others: {a: {results: a.json, limits: a.npz}}}}\nevaluation:",
+    )
+    assert problems(alone) == []
+    assert problems(later, with_rate, combined("{signal: whole, later: rate}")) == [
+        ("MMC563", "'whole' is not evaluated in 'signal'")
+    ]
+    assert problems(later, with_rate, combined("{signal: over, later: rate}")) == [
+        ("MMC563", "'over' is not evaluated in 'signal'")
+    ]
+
+
+def test_a_mixture_in_a_study_with_regions() -> None:
+    found = problems(("groups: {signal: [wh], background: [wbb, tt], together: all}", "regions: {all: {}}"))
+    assert ("MMC568", "a mixture has groups of samples, and a study with `regions` has none") in found

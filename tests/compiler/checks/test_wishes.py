@@ -55,6 +55,78 @@ def test_an_unknown_key_gets_advice(key: str, said: str) -> None:
     assert text.startswith(said)
 
 
+MADGRAPH = """
+mmc: "1.0"
+name: example
+parameters: {c: {lha_block: smeft, lha_id: 12, range: [-3, 3]}}
+benchmarks: {sm: {c: 0}, one: {c: 1}, two: {c: -1}}
+generation:
+  generator: madgraph
+  model: SMEFTsim
+  beams: {energy: 6500 GeV}
+  samples:
+    tt: {process: p p > t t~ NP=1, events: 100_000}
+observables: {pt: {definition: "j[0].pt", required: true}}
+evaluation: {luminosity: 139 fb^-1, baselines: {rate: true}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "said"),
+    [
+        (
+            "events: 100_000",
+            "events: 100_000, energy: 4 TeV",
+            "MMC101",
+            "all samples that are generated have one energy",
+        ),
+        ("events: 100_000", "events: 100_000, beams: {energy: 4 TeV}", "MMC101", "all samples that are generated have"),
+        (
+            "evaluation:",
+            "regions: {all: {energy: 4 TeV}}\nevaluation:",
+            "MMC101",
+            "all samples that are generated have",
+        ),
+        (
+            "evaluation:",
+            "groups: {all: {samples: [tt], energy: 4 TeV}}\nevaluation:",
+            "MMC103",
+            "write the list of samples;",
+        ),
+        (
+            "6500 GeV",
+            "[4 TeV, 6.5 TeV]",
+            "MMC340",
+            "write one energy; a run of the collider with another energy is another",
+        ),
+        ("events: 100_000", "events: 100_000, merging: fxfx", "MMC103", "FxFx and UNLOPS merge jets at NLO"),
+        ("events: 100_000", "events: 100_000, merging: {scheme: FxFx}", "MMC104", "FxFx and UNLOPS merge jets at NLO"),
+        ("process: p p > t t~ NP=1, ", "", "MMC102", "add `process: …` (MadGraph's process line"),
+        (
+            "evaluation:",
+            "mixtures: {m: {of: {tt: alices, wj: reference}}}\nevaluation:",
+            "MMC215",
+            "a group is a set of samples: write `groups: {tt:",
+        ),
+        (
+            "evaluation:",
+            "systematics: {n: {effect: norm, variation: 10%}}\nevaluation:",
+            "MMC103",
+            "write it without `%`",
+        ),
+        ("evaluation:", "systematics: {n: {effect: shape}}\nevaluation:", "MMC104", "effects are `norm` on the rate"),
+    ],
+)
+def test_what_is_written_the_natural_way_gets_the_way_out(old: str, new: str, code: str, said: str) -> None:
+    assert helps(MADGRAPH) == []
+    assert (code, said) in [(code, str(text)[: len(said)]) for code, text in helps(MADGRAPH.replace(old, new))]
+
+
+def test_beams_of_an_electron_and_a_proton_have_two_energies() -> None:
+    text = MADGRAPH.replace("p p > t t~ NP=1", "e- p > e- j NP=1")
+    assert helps(text.replace("6500 GeV", "[18 GeV, 275 GeV], particles: [e-, p]")) == []
+
+
 def test_keys_of_another_branch_and_with_many_places() -> None:
     assert (
         meant_key("pdf_set", ["energy", "pdf"], ("generation", "beams")) == "it is a key of `generator: pythia8` only"

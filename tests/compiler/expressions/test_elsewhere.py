@@ -45,6 +45,9 @@ def test_names_of_the_language_are_not_in_the_table() -> None:
         ("np", "observable", "write functions without a module"),
         ("deltaR(j[0], j[1])", "observable", "write `j[0].deltaR(j[1])`"),
         ("bjets[0].pt", "observable", "b jets are"),
+        ("signed_dphi(j[0], j[1])", "observable", "write `j[0].deltaphi(j[1]) * sign("),
+        ("angle(j[0], j[1])", "observable", "write `j[0].deltaangle(j[1])`"),
+        ("beam[0].e", "observable", "the beams are no objects"),
         ("sqrrt(met.pt)", "observable", "did you mean `sqrt`?"),
         ("frobnicate(met.pt)", "observable", FUNCTION),
         ("xy", "observable", OBJECT),
@@ -94,3 +97,22 @@ def test_signs_and_numbers_of_other_languages(text: str, code: str, start: str) 
     (problem, *_) = check_expression(text, "cut")
     assert problem.code.id == code
     assert told(problem.help).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "help_text"),
+    [
+        ("met.pt > 2.4 TeV", "MMC401", "energies are in GeV, without a unit: `2400`"),
+        ("met.pt > 500MeV", "MMC401", "energies are in GeV, without a unit: `0.5`"),
+        ("met.pt > 30 GeV && met.pt < 50 GeV", "MMC401", "energies are in GeV, without a unit: `30`"),
+        ("l[0].boost_to_rest_of(met).pt > 3", "MMC404", "did you mean `boostCM_of`?"),
+        (
+            "len([it for it in l if it not in j]) > 1",
+            "MMC405",
+            "a list without some of its particles is `without(l, j)`",
+        ),
+        ("l[0].pdgid in j", "MMC405", "write the numbers, as in `p[0].pdgid in (11, 13)`"),
+    ],
+)
+def test_what_to_write_in_place_of_units_and_membership(text: str, code: str, help_text: str) -> None:
+    assert (code, help_text) in [(item.code.id, told(item.help)) for item in check_expression(text, "cut")]

@@ -164,3 +164,21 @@ def test_nulls_in_lists_are_refused(tmp_path: Path, lists: list[Any]) -> None:
     _parquet(path, eta=lists)
     with pytest.raises(StepError, match=r"column 'eta' of events.parquet has nulls, first in event 3: leave out such"):
         tables.read_lists(path, None, [("eta",)])
+
+
+def test_lists_in_rows_of_arrays(tmp_path: Path) -> None:
+    """Rows are filled with whatever is not a pT, where there are fewer particles."""
+    path, pt = tmp_path / "events.npz", np.array([[3.0, np.nan], [0.0, -999.0], [2.0, 1.0]])
+    _npz(path, pt=pt, q=np.array([[1, -7], [0, 0], [-1, 1]]), n=pt[:, 0], eta=np.where(pt == 1.0, np.inf, pt))
+    found = tables.read_lists(path, None, [("pt", "q")])
+    assert [ak.to_list(found[name]) for name in ("pt", "q")] == [[[3.0], [], [2.0, 1.0]], [[1], [], [-1, 1]]]
+    with pytest.raises(
+        StepError, match=r"^column 'n' of events.npz has the shape \(3,\): a list of particles is an array"
+    ):
+        tables.read_lists(path, None, [("pt", "n")])
+    with pytest.raises(
+        StepError, match=r"^column 'eta' of events.npz is not a number where 'pt' is, first in event 3$"
+    ):
+        tables.read_lists(path, None, [("pt", "eta")])
+    with pytest.raises(StepError, match=r"^events.npz has no column 'phi'"):
+        tables.read_lists(path, None, [("pt", "phi")])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mmc.compiler.inputs import cards
 from mmc.compiler.settings.configure import CardEntry
-from mmc.compiler.settings.generation import MadGraphBeams
+from mmc.compiler.settings.generation import MadGraphBeams, MadSpin
 from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
 from mmc.jobs.generators import madgraph_cards
@@ -133,6 +133,20 @@ def test_reweight_card_has_a_launch_for_each_point() -> None:
         "launch --rwgt_name=vector_2",
         "  set dim6 2 -29.29",
         "  set dim6 5 1e-05",
+    ]
+
+
+def test_madspin_card_does_not_set_the_default() -> None:
+    """Many versions of MadSpin know `madspin` as the default, and refuse `set spinmode madspin`."""
+    decays = MadSpin(decays=("t > w+ b",), spinmode="madspin", definitions={"lep": "e- mu-"})
+    lines = ["set seed 7", "set max_weight_ps_point 400", "define lep = e- mu-", "decay t > w+ b", "launch"]
+    assert madgraph_cards.madspin_card(decays, 7).splitlines() == lines
+    onshell = replace(decays, spinmode="onshell", bw_cut=15.0)
+    assert madgraph_cards.madspin_card(onshell, 7).splitlines() == [
+        "set spinmode onshell",
+        *lines[:2],
+        "set BW_cut 15.0",
+        *lines[2:],
     ]
 
 

@@ -1,6 +1,7 @@
 """Events as Sherpa, POWHEG and other programs write them are reweighted, or one line says why not."""
 
 import gzip
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -16,7 +17,12 @@ from tests.jobs.matrix_elements.test_element import with_higgs
 
 archive, configured = madgraph.archive, madgraph.configured
 
-SHERPA_INIT = "2212 2212 6.5000000000e+03 6.5000000000e+03 -1 -1 -1 -1 4 1\n2.0e+00 1.0e-01 2.0e+00 1"
+SHERPA_INIT = (
+    "  2212   2212        6500        6500   0   0     -1     -1    3    1\n"
+    "                 1                  1                  1    1"
+)
+"""Sherpa's head does not tell the cross section: it is the sum of the weights over that of the trials."""
+OWN_INIT = "2212 2212 6.5e+03 6.5e+03 -1 -1 -1 -1 4 1\n2.0e+00 1.0e-01 2.0e+00 1"
 POWHEG_INIT = (
     "     2212     2212  6.50000E+03  6.50000E+03     -1     -1     -1     -1     3      1\n"
     "  2.00000E+00  1.00000E-01  1.00000E+00   10001"
@@ -29,13 +35,12 @@ def _events(text: str) -> str:
 
 
 def sherpa(text: str) -> str:
-    """No header but a comment, weights in pb, flat events without the particles that decay, and a line on PDFs."""
-    body = re.sub(r"<event>\n +7 1", "<event>\n5 1", _events(text))
-    body = re.sub(
-        r"\n +25  2(.*\n.*\n.*\n)(?:.* 22 .*\n){2}", r"\n25 1\1#pdf 1 2 1.0e-01 2.0e-01 9.12e+01 0.3 0.4\n", body
-    )
+    """A comment and a run card of its own, weights in pb per trial, flat events without the particles that decay."""
+    trials = itertools.cycle((1, 3))
+    body = re.sub(r"<event>\n +7 1", lambda _: f"<event trials='{next(trials)}' mur2='8.3e+03'>\n5 1", _events(text))
+    body = re.sub(r"\n +25  2(.*\n.*\n.*\n)(?:.* 22 .*\n){2}", r"\n25 1\1", body)
     body = re.sub(r"(\n +[12] 1) +\d+ +\d+", r"\1 1 2", body)
-    head = "<header>\n<!-- \n# created by SHERPA 2.2.15\n-->\n</header>"
+    head = "<header>\n<!-- \n# created by SHERPA 3.0.1\n--> \n<SHRunCard> \nBEAMS: 2212\n</SHRunCard> \n</header>"
     return f'<LesHouchesEvents version="1.0">\n{head}\n<init>\n{SHERPA_INIT}\n</init>\n{body}'
 
 
@@ -60,7 +65,7 @@ def one_s_own(text: str) -> str:
         r"(<event>\n) +7 (.*\n)", rf"\g<1>10 \g<2>{beams}25 3 0 0 0 0 0. 0. 0. 125. 125. 0. 9.\n", _events(text)
     )
     body = re.sub(r"(\n +\d+ +[12]) +(\d+) +0 ", lambda match: f"{match[1]} {int(match[2]) + 3} 0 ", body)
-    return f"<LesHouchesEvents>\n<init>\n{SHERPA_INIT}\n</init>\n{body}"
+    return f"<LesHouchesEvents>\n<init>\n{OWN_INIT}\n</init>\n{body}"
 
 
 def _written(folder: Path, program: Callable[[str], str]) -> Path:
@@ -69,18 +74,46 @@ def _written(folder: Path, program: Callable[[str], str]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("program", [sherpa, powheg, one_s_own])
+@pytest.mark.parametrize(
+    ("program", "cross_section", "warned"),
+    [(sherpa, 12 * 2.0 / 24, ["<init> of sherpa.lhe tells no cross"]), (powheg, 2.0, []), (one_s_own, 2.0, [])],
+)
 def test_weights_follow_the_matrix_element(
-    program: Callable[[str], str], tmp_path: Path, configured: Path, archive: Path
+    program: Callable[[str], str],
+    cross_section: float,
+    warned: list[str],
+    tmp_path: Path,
+    configured: Path,
+    archive: Path,
 ) -> None:
     out = madgraph.run(tmp_path, configured, archive, _written(tmp_path, program))
     element = MatrixElement(Model.load(archive, values={"new 3": 0.0}), [1, 2], [25, 1, 2])
     momenta = with_higgs(12, madgraph.MASS)
     both, sm = (element.squared(momenta, {"new 1": even, "new 2": odd}) for even, odd in ((2, -2), (1, 0)))
     weights = les_houches_table.read(out / "events.lhe.gz").weights
-    np.testing.assert_allclose(weights["sm"], 2.0)
-    np.testing.assert_allclose(weights["both"], 2.0 * both / sm, rtol=1e-6)
-    assert json.loads((out / "simulate.json").read_text())["warnings"] == []
+    np.testing.assert_allclose(weights["sm"], cross_section)
+    np.testing.assert_allclose(weights["both"], cross_section * both / sm, rtol=1e-6)
+    record = json.loads((out / "simulate.json").read_text())
+    assert record["cross_section_pb"] == pytest.approx(cross_section)
+    assert [text[: len(start)] for text, start in zip(record["warnings"], warned, strict=True)] == warned
+
+
+def test_weighted_events_of_powheg(tmp_path: Path, configured: Path, archive: Path) -> None:
+    """With a suppression factor, POWHEG writes a cross section of -1: it is the mean of the weights."""
+    path = _written(tmp_path, powheg)
+    weights = np.random.default_rng(2).exponential(3.0, size=12)
+    text = path.read_text().replace("2.00000E+00  1.00000E-01  1", "-1.00000E+00 -1.00000E+00  1", 1)
+    text = text.replace("     3      1\n", "     -4      1\n", 1)
+    for weight in weights:
+        text = text.replace("10001  1.00000E+00", f"10001  {weight:.5E}", 1)
+    path.write_text(text)
+    out = madgraph.run(tmp_path, configured, archive, path)
+    record = json.loads((out / "simulate.json").read_text())
+    assert record["cross_section_pb"] == pytest.approx(weights.mean(), rel=1e-4)
+    assert record["cross_section_error_pb"] == pytest.approx(weights.std() / np.sqrt(12), rel=1e-4)
+    np.testing.assert_allclose(les_houches_table.read(out / "events.lhe.gz").weights["sm"], weights, rtol=1e-4)
+    (warning,) = record["warnings"]
+    assert warning.startswith("<init> of powheg.lhe tells no cross section: ")
 
 
 def test_negative_weights(tmp_path: Path, configured: Path, archive: Path) -> None:
@@ -99,7 +132,14 @@ def test_negative_weights(tmp_path: Path, configured: Path, archive: Path) -> No
     ("program", "pattern", "replacement", "message"),
     [
         (powheg, r"3      1\n", "1      1\n", "give a cross section of 1 pb .* its <init> says 2 pb"),
-        (sherpa, "2.00000000000000e", "0.00000000000000e", "a cross section of"),
+        (sherpa, "2.00000000000000e", "0.00000000000000e", "does not tell the cross section, and .* give 0 pb"),
+        (
+            sherpa,
+            r"<event trials='1' mur2='8.3e\+03'>",
+            "<event>",
+            "1 of 12 events of sherpa.lhe do not tell their trials",
+        ),
+        (sherpa, "1 +1 +1 +1\\n", "3 0.01 3 1\\n", r"1 pb \(their sum over the trials\), and its <init> says 3 pb"),
         (sherpa, r"\n +1  1 .*", "\n 21 1 1 2 501 502 1. 1. 1. 2. 0. 0. 9.", "does not have a particle 21"),
         (one_s_own, r"\n +[12] -1 .*\n.*", "", "is damaged|does not have incoming"),
         (one_s_own, r"\n +1  1 +\d+ +\d+ +\d+ +\d+ \S+", "\n 1 1 4 0 0 0 GeV", "event 1 of one_s_own.lhe is damaged"),

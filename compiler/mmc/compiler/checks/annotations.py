@@ -85,7 +85,13 @@ def _known(ctx: Context, section: str, name: str, path: Path, *, key: bool) -> I
     in_histogram = any(path[: len(start)] == start for start in _HISTOGRAMS)
     code = MMC505 if section == "observables" and in_histogram else _CODES[section]
     message = f"the study has no {_WORDS.get(section, section[:-1])} {show(name)}"
-    help_text: Help = suggestion(name, known, lambda: f"there are {one_of(known)}") if known else "there are none"
+    help_text: Help = "there are none"
+    if known:
+        help_text = suggestion(name, known, lambda: f"there are {one_of(known)}")
+    elif section == "groups":
+        help_text = f"a group is a set of samples: write `groups: {{{name}: [SAMPLE, …], together: all}}`"
+        if ctx.entries("regions"):
+            help_text = "a study with `regions` has none; write a group as a region with `samples`"
     yield ctx.problem(code, path, message, help_text, key=key)
 
 

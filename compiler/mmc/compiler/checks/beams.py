@@ -38,7 +38,8 @@ MMC340 = Code(
     "MMC340",
     "The energy of a beam is that of a whole collision",
     "`beams.energy` is the energy of each beam. The collisions of the LHC have 8, 13, 13.6 or 14 TeV, and those of a "
-    "future collider 100 TeV: each beam has half of it. If each beam does have this energy, ignore the warning.",
+    "future collider 100 TeV: each beam has half of it. Two energies are those of the two beams, not of two runs of a "
+    "collider. If the beams do have these energies, ignore the warning.",
     "warning",
 )
 _COLLIDERS_TEV = (8.0, 13.0, 13.6, 14.0, 100.0)
@@ -52,6 +53,16 @@ def energy_of_each_beam(ctx: Context) -> Iterator[Diagnostic]:
     if tev is not None:
         message = f"each beam has {tev:g} TeV, so the collisions have {2 * tev:g} TeV"
         yield ctx.problem(MMC340, _ENERGY, message, f"write `{500 * tev:g} GeV` for collisions of {tev:g} TeV")
+    both, particles = beam_energies(ctx) if ctx.origin is MADGRAPH else None, ctx.get(*_PARTICLES)
+    if both is not None and both[0] != both[1] and set(particles or ["p"]) == {"p"}:
+        one, other = (value / 1000.0 for value in both)
+        collision = f"{2 * math.sqrt(one * other):.4g} TeV"
+        message = f"one proton has {one:g} TeV and the other {other:g} TeV, so the collisions have {collision}"
+        help_text = (
+            "write one energy; a run of the collider with another energy is another study, which `extends` this one; "
+            "`others` of a combination takes its limits"
+        )
+        yield ctx.problem(MMC340, _ENERGY, message, help_text)
 
 
 MMC382 = Code(

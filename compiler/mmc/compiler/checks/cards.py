@@ -27,7 +27,7 @@ RUN_CARD = {
     **dict.fromkeys(("ebeam1", "ebeam2"), "`generation.beams.energy`"),
     **dict.fromkeys(("lpp1", "lpp2"), "`generation.beams.particles`"),
     **dict.fromkeys(("pdlabel", "pdlabel1", "pdlabel2", "lhaid"), _PDF),
-    "gridpack": "nowhere: mmc generates the events of a study, and makes or starts no gridpack",
+    "gridpack": "`events.samples`, which reads the files that a gridpack wrote: mmc makes and starts none",
     **dict.fromkeys(("use_syst", "systematics_program", "systematics_arguments"), _SYSTEMATICS),
     **dict.fromkeys(("sys_scalefact", "sys_alpsfact", "sys_matchscale", "sys_pdf"), _SYSTEMATICS),
 }

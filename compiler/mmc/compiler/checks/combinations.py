@@ -100,11 +100,12 @@ def possible(ctx: Context) -> Iterator[Diagnostic]:
     """The data of a combination are independent, and its limits are asymptotic."""
     for name, entry in ctx.entries("combinations").items():
         path: Path = ("combinations", name)
-        if ctx.entries("groups") and not entry["independent"]:
+        several = bool(ctx.entries("groups")) and len(entry["of"]) > 1
+        if several and not entry["independent"]:
             message = "the same data are compared with each group, so their likelihoods are not independent"
             help_text = "select the data by `cuts` of `regions`, or write `independent: true` if the data are different"
             yield ctx.problem(MMC564, (*path, "of"), message, help_text, key=True)
-        if ctx.entries("groups") and ctx.get("evaluation", "observed") is not None:
+        if several and ctx.get("evaluation", "observed") is not None:
             message = "the same observed events are compared with each group"
             help_text = "write `regions`, each with its own observed events"
             yield ctx.problem(MMC564, (*path, "of"), message, help_text, key=True)

@@ -74,14 +74,23 @@ def over(ctx: Context) -> Iterator[Diagnostic]:
 @rule(MMC568)
 def mixtures(ctx: Context) -> Iterator[Diagnostic]:
     """Each mixture has a ratio for each of its groups, all with the same denominator."""
+    if ctx.entries("regions"):
+        for name in ctx.entries("mixtures"):
+            help_text = (
+                "let `cuts` of a study without `regions` select one region, with `groups`; `others` of a combination "
+                "takes the limits of studies of the other regions"
+            )
+            message = "a mixture has groups of samples, and a study with `regions` has none"
+            yield ctx.problem(MMC568, ("mixtures", name), message, help_text, key=True)
+        return
     if not (ctx.sound("groups") and ctx.sound("methods") and ctx.samples):
         return
     for name, entry in _sound(ctx):
         path: Path = ("mixtures", name)
         if ctx.get("morphing") == "none":
-            yield ctx.problem(
-                MMC568, path, "without morphing, cross sections are known at benchmarks only", "remove it", key=True
-            )
+            message = "without morphing, cross sections are known at benchmarks only"
+            help_text = "learn the ratio of all samples together, by carl, rolr or alice of their group, and remove it"
+            yield ctx.problem(MMC568, path, message, help_text, key=True)
         if name in BASELINES or name in ctx.entries("methods") or name in ctx.entries("combinations"):
             message = f"{show(name)} is the name of a method, baseline or combination"
             yield ctx.problem(MMC568, path, message, "choose another name", key=True)
@@ -103,7 +112,7 @@ def _sound(ctx: Context) -> list[tuple[str, dict[str, Any]]]:
 
 def _together(ctx: Context, path: Path, of: Mapping[str, Any]) -> Iterator[Diagnostic]:
     """The groups have no sample in common, and another has them all."""
-    groups = {name: _samples(ctx, name) for name in ctx.entries("groups")}
+    groups = {name: samples_of(ctx, name) for name in ctx.entries("groups")}
     seen: dict[str, str] = {}
     for group in of:
         for sample in groups[group]:
@@ -138,7 +147,7 @@ def _ratio(ctx: Context, path: Path, group: str, factors: list[str]) -> Iterator
             yield ctx.problem(MMC568, path, message, help_text)
             return
     varies = bool(factors) and not _is_single(methods[factors[0]]["theta0"])
-    signals = [sample for sample in _samples(ctx, group) if not ctx.samples.get(sample, {}).get("background", True)]
+    signals = [sample for sample in samples_of(ctx, group) if not ctx.samples.get(sample, {}).get("background", True)]
     if signals and not varies:
         message = f"{show(signals[0])} depends on the parameters, and its ratio does not"
         help_text = "name a method whose `theta0` are several points, and that of one point after it if need be"
@@ -157,7 +166,10 @@ def _unfit(ctx: Context, name: str, entry: Mapping[str, Any], group: str) -> Ite
     elif _group(ctx, entry) != group:
         yield f"{show(name)} learns from {show(_group(ctx, entry) or 'all samples')}", f"give it `group: {group}`"
     elif entry.get("nuisance_mode") == "profile":
-        yield f"{show(name)} learns nuisance parameters, which a mixture does not", "name a method without"
+        yield (
+            f"{show(name)} learns nuisance parameters, and a mixture has nominal densities",
+            "remove its `nuisance_mode`; for nuisance parameters take sally, or ALICES of all samples together",
+        )
     elif has_training_error(entry):
         message = f"the limits of a mixture do not include the error of the training of {show(name)}"
         yield message, "name a method without `error: included`, whose limits alone include it"
@@ -197,7 +209,8 @@ def _group(ctx: Context, entry: Mapping[str, Any]) -> str | None:
     return group
 
 
-def _samples(ctx: Context, group: str) -> tuple[str, ...]:
+def samples_of(ctx: Context, group: str) -> tuple[str, ...]:
+    """The samples of a group."""
     said = ctx.entries("groups")[group]
     return tuple(ctx.samples) if said == "all" else tuple(said)
 

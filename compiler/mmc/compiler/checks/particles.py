@@ -1,14 +1,16 @@
 """Rules about columns of tables that hold particles."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 from mmc.compiler.catalogue.particles import CHARGED, particles_of, used
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.definitions import entries
+from mmc.compiler.checks.files import is_there
+from mmc.compiler.checks.tables import MMC362, wrong_columns
 from mmc.compiler.expressions.checker import TRANSFORM
 from mmc.compiler.expressions.naming import names_in
-from mmc.compiler.inputs.tables import kind_of
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
 
@@ -17,12 +19,12 @@ MMC367 = Code(
     "The columns of particles do not suffice",
     "A list of particles has columns for `pt`, `eta` and `phi`, and that of charged leptons for `charge`, all with a "
     "number for each particle; missing momentum has `pt` and `phi`. Every sample has the lists that expressions use. "
-    "npz and HDF5 files have no lists of any length: write ROOT or Parquet.",
+    "In npz and HDF5 files, lists are arrays of shape (events, particles), with 0 or NaN where an event has no more.",
 )
 _NEEDED = {"met": ("pt", "phi")}
 
 
-@rule(MMC367)
+@rule(MMC362, MMC367)
 def particles(ctx: Context) -> Iterator[Diagnostic]:
     """Each sample has the columns of the particles that expressions use."""
     if ctx.reader != "particles":
@@ -38,12 +40,31 @@ def particles(ctx: Context) -> Iterator[Diagnostic]:
             needed = ", ".join(f"{key}: …" for key in _NEEDED.get(lacking[0], ("pt", "eta", "phi")))
             help_text = f"add `particles: {{{lacking[0]}: {{{needed}}}}}`, or `like: nanoaod`"
             yield ctx.problem(MMC367, path, message, help_text, key=True)
-        for index, entry in enumerate(sample["files"]):
-            for number, text in enumerate(entry["paths"]):
-                if own and kind_of(text) in ("npz", "hdf5"):
-                    at = (*path, "files", index, "paths", number)
-                    message = f"{show(text)} cannot have lists of particles"
-                    yield ctx.problem(MMC367, at, message, "write a ROOT tree or Parquet")
+        yield from _rows(ctx, path, sample, {item: own[item] for item in wanted if item in own})
+
+
+def _rows(ctx: Context, path: Path, sample: dict[str, Any], read: dict[str, dict[str, Any]]) -> Iterator[Diagnostic]:
+    """Columns of lists in npz files have a row of numbers for each event."""
+    files = [
+        ((*path, "files", index, "paths", number), text)
+        for index, entry in enumerate(sample["files"])
+        for number, text in enumerate(entry["paths"])
+    ]
+    for (at, text), name in product(files, read):
+        known, place = ctx.read_columns(text) if is_there(ctx, text) else None, (*path, "particles", name)
+        if known is None:
+            continue
+        columns = [said if isinstance(said, str) else said["column"] for said in read[name].values()]
+        yield from wrong_columns(ctx, at, text, dict.fromkeys(columns, place), known)
+        flat = [column for column in columns if column in known and len(known[column].shape) != _ROWS]
+        if flat and name != "met":
+            message = f"column {show(flat[0])} of {show(text)} does not hold lists"
+            help_text = "write an array of shape (events, particles), with 0 or NaN where an event has no more"
+            yield ctx.problem(MMC367, place, message, help_text, key=True)
+
+
+_ROWS = 2
+"""The dimensions of an array with a row for each event."""
 
 
 def _names(ctx: Context) -> Iterator[str]:

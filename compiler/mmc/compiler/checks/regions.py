@@ -7,8 +7,10 @@ from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM, names
 from mmc.compiler.catalogue.methods import METHODS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.evaluation import histograms
+from mmc.compiler.checks.mixtures import samples_of
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
+from mmc.compiler.study.mixtures import whole_group
 
 MMC560 = Code(
     "MMC560",
@@ -63,21 +65,24 @@ def observables(ctx: Context) -> Iterator[Diagnostic]:
 
 
 def in_regions(ctx: Context, region: str) -> list[str]:
-    """The methods and baselines with limits that are evaluated in a region or group, as combinations name them."""
+    """The methods, mixtures and baselines that are evaluated in a region or group, as combinations name them."""
     group = region in ctx.entries("groups")
     first = next(iter(ctx.entries("groups")), None)
     asked = {kind: ctx.get("evaluation", "baselines", kind) for kind in names_of_limits() if kind != HISTOGRAM.name}
     found = [kind for kind, entry in asked.items() if entry]
-    learned = {entry.get("group", first) for entry in ctx.entries("methods").values()} or {first}
+    methods = {name: entry for name, entry in ctx.entries("methods").items() if "over" not in entry}
+    wholes = {name: _whole(ctx, entry) for name, entry in ctx.entries("mixtures").items()}
+    learned = {*(entry.get("group", first) for entry in methods.values()), *wholes.values()} or {first}
     if group:
         asked |= {_name(path): entry for path, entry in histograms(ctx) if path[1] == "baselines"}
         groups = {name: [entry["group"]] if _has_group(entry) else learned for name, entry in asked.items() if entry}
-        found = [name for name, entry in ctx.entries("methods").items() if entry.get("group", first) == region]
+        found = [name for name, entry in methods.items() if entry.get("group", first) == region]
+        found += [name for name, whole in wholes.items() if whole == region]
         return [name for name, computed in groups.items() if region in computed] + found
     every, entry = ctx.names("observables") or [], ctx.entries("regions").get(region, {})
     has = set(entry.get("observables", every))
     needs = {path: (needed, said) for path, needed, said in _uses(ctx)}
-    for name, method in ctx.entries("methods").items():
+    for name, method in methods.items():
         needed, said = needs.get(("methods", name, "features"), ([], method.get("regions")))
         if region in said if said is not None else set(needed) <= has:
             found.append(name)
@@ -86,6 +91,12 @@ def in_regions(ctx: Context, region: str) -> list[str]:
         if region in said if said is not None else set(needed) <= has:
             found.append(_name(path))
     return found
+
+
+def _whole(ctx: Context, mixture: dict[str, Any]) -> str | None:
+    """The group in which a mixture is evaluated."""
+    groups = {name: samples_of(ctx, name) for name in ctx.entries("groups")}
+    return whole_group(mixture["of"], groups) if set(mixture["of"]) <= set(groups) else None
 
 
 def _has_group(baseline: Any) -> bool:
@@ -103,6 +114,8 @@ def has_bins(ctx: Context, name: str) -> bool:
     if name in BASELINES:
         return BASELINES[name].has_bins
     entry = ctx.entries("methods").get(name)
+    if name in ctx.entries("mixtures"):
+        return False
     if entry is None:  # a named histogram
         return HISTOGRAM.has_bins
     method = METHODS.get(entry.get("method", name))

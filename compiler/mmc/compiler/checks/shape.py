@@ -13,7 +13,7 @@ from jsonschema.validators import extend
 
 from mmc.compiler.checks.context import dotted
 from mmc.compiler.checks.type_help import type_help
-from mmc.compiler.checks.wishes import meant_key
+from mmc.compiler.checks.wishes import meant_key, meant_value
 from mmc.compiler.language.diagnostics import Code, Diagnostic, Help, one_of, show, suggestion
 from mmc.compiler.language.document import Document, Path
 from mmc.compiler.language.quantities import UNITS
@@ -173,7 +173,8 @@ def _missing_keys(error: _Error) -> Iterator[Problem]:
 
 def _first_sentence(text: str) -> str:
     first = text.split(". ", maxsplit=1)[0].rstrip(".")
-    return first[0].lower() + first[1:] if not first[1:2].isupper() else first
+    is_word = first.partition(" ")[0][1:].islower() or first[1:2] == " "
+    return first[0].lower() + first[1:] if is_word else first
 
 
 _TYPES = {
@@ -227,9 +228,9 @@ def _wrong_type(error: _Error) -> Iterator[Problem]:
             code, error.path, f"`{where}` must be {wanted}, not {show(value)}", f"write `{round(value)}`, for example"
         )
     else:
-        yield Problem(
-            MMC103, error.path, f"`{where}` must be {wanted}, not {show(value)}", type_help(value, kinds, error.schema)
-        )
+        help_text = meant_value(value, error.path) if isinstance(value, str) else ""
+        message = f"`{where}` must be {wanted}, not {show(value)}"
+        yield Problem(MMC103, error.path, message, help_text or type_help(value, kinds, error.schema))
 
 
 def _is_count(path: Path) -> bool:
@@ -263,7 +264,7 @@ def _wrong_choice(error: _Error) -> Iterator[Problem]:
     words = [str(word) for word in allowed]
     help_text: Help = f"{'write' if len(words) == 1 else 'one of'} {one_of(words, 20)}"
     if isinstance(error.value, str):
-        help_text = suggestion(error.value, words, help_text)
+        help_text = meant_value(error.value, error.path) or suggestion(error.value, words, help_text)
     yield Problem(MMC104, error.path, f"`{where}` cannot be {show(error.value)}", help_text)
 
 

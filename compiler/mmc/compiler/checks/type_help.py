@@ -10,7 +10,7 @@ from mmc.compiler.language.schema import resolve
 
 _SEVERAL = {
     "luminosity": "write one luminosity, as in `300 fb^-1`; several are a list in `evaluation`",
-    "energy": "write one energy, as in `6500 GeV`; both beams have it",
+    "energy": "write one energy, as in `6500 GeV`; both beams have it (with `generator: madgraph` each its own)",
 }
 """The help where several quantities of a dimension are given in place of one."""
 
@@ -39,6 +39,8 @@ def type_help(value: Any, kinds: list[str], schema: Mapping[str, Any]) -> str:
 def _as_number(text: str, kinds: list[str]) -> str:
     if "inf" in text.casefold():
         return "give a finite number"
+    if text.strip().endswith("%"):
+        return "write it without `%`: 0.1 for 10 %, or 1.1 as a factor"
     try:
         float(text)
     except ValueError:
@@ -54,6 +56,8 @@ def _of_collection(value: Any, kinds: list[str], schema: Mapping[str, Any]) -> s
         return _SEVERAL[schema["x-dimension"]]
     if kinds == ["object"]:
         return _keys(value, schema)
+    if isinstance(value, dict) and "samples" in value:
+        return "write the list of samples; cuts and a luminosity of their own have entries of `regions`"
     if kinds == ["array"]:
         return "write `- ` before each entry, or all in brackets: `[…, …]`"
     is_single = isinstance(value, list) and len(value) == 1 and isinstance(value[0], str | int | float)

@@ -173,8 +173,9 @@ MMC356 = Code(
     "The generator ufo does not have this scale",
     "MadGraph's default, `dynamical_scale_choice = -1`, clusters each event back to a collision of two particles to "
     "two, and its scale depends on the order in which the diagrams allow that; 0 is a Fortran function of the user. "
-    "The generator `ufo` has the numbers 1 to 4, whose scales follow from the momenta alone. For a comparison, write "
-    "one of them into both run cards.",
+    "The generator `ufo` has the numbers 1 to 4, whose scales follow from the momenta alone. In collisions of protons, "
+    "-1 is 4 where a particle without colour decays to all others (Drell-Yan, W H with decays), and 3 for two "
+    "particles of equal mass (t t~, W W). For other processes, write one of the numbers into both run cards.",
 )
 
 
@@ -184,7 +185,11 @@ def scale_of_events(ctx: Context) -> Iterator[Diagnostic]:
     path = ("generation", "scale", "dynamical_scale_choice")
     if ctx.origin is UFO and (choice := ctx.get(*path)) in (-1, 0):
         what = "clusters events" if choice == -1 else "is a function of the user's"
-        help_text = "write 3, half the sum of the transverse masses, or 1, 2 or 4"
+        help_text = (
+            "write 4, the partonic energy, where a particle without colour decays to all others, as in p p > w+ h; "
+            "3, half the sum of the transverse masses, for two particles of equal mass, as in p p > t t~; else 1 to 4, "
+            "in both run cards"
+        )
         yield ctx.problem(
             MMC356, path, f"the scale {choice} {what}, which the generator `ufo` does not have", help_text
         )
@@ -234,7 +239,8 @@ def beams(ctx: Context) -> Iterator[Diagnostic]:
     hadrons = [particle in _HADRONS for particle in particles]
     if any(hadrons) != all(hadrons):
         message = f"collisions of {particles[0]} with {particles[1]} are not supported"
-        yield ctx.problem(MMC346, ("generation", "beams", "particles"), message, "take two hadrons or two leptons")
+        help_text = "take two hadrons or two leptons, or `generator: madgraph` for a lepton and a proton"
+        yield ctx.problem(MMC346, ("generation", "beams", "particles"), message, help_text)
         return
     if all(hadrons):
         return

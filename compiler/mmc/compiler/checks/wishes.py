@@ -51,6 +51,11 @@ _NTUPLES = (
 _COUNT = "the number of events is `events` of a sample, as in `events: 100_000`"
 _LUMINOSITY = "write it as `evaluation.luminosity`; several are a list, as in `[139 fb^-1, 3 ab^-1]`"
 _ENERGY = "`generation.beams.energy` is the energy of each beam, half of that of the collision"
+_ENERGIES = (
+    "all samples that are generated have one energy: write the study of the other energy with `extends: study.yaml` "
+    "and its own `generation: {beams: {energy: …}}`; `others` of a combination takes the limits of its run; events "
+    "that exist may have any energy"
+)
 _SHOWER = "`generation.shower` showers MadGraph's events; `generator: pythia8` is the embedded generator"
 _DELPHES = "write `detector: {simulation: delphes}`, with its card as `card`"
 _MADGRAPH = "write `generation: {generator: madgraph, …}`, and its folder as `execution.installations.madgraph`"
@@ -108,12 +113,39 @@ WISHES: Mapping[str, str] = {
     **dict.fromkeys(("author", "authors", "notes", "note", "comment", "comments"), _NOTES),
 }
 """A key that the language does not have → a sentence with what it has instead."""
+_OF_SAMPLES: Mapping[str, str] = dict.fromkeys(
+    ("energy", "beams", "beam", *(key for key, text in WISHES.items() if text is _ENERGY)), _ENERGIES
+)
+"""The same for keys of samples, groups and regions."""
+_MERGED = (
+    "FxFx and UNLOPS merge jets at NLO, whose events need a shower of their own: merge at LO, as in "
+    "`merging: {scheme: mlm, jets: 2, xqcut: 20 GeV}`, or read events that were merged elsewhere, as "
+    "`events.samples` with `lhe` and `hepmc`"
+)
+_EFFECTS = (
+    "effects are `norm` on the rate, `scale` and `pdf` of the generator, and in `events.tables` "
+    "`{effect: weights, up: COLUMN, down: COLUMN}`, for any effect for which events have weights"
+)
+_VALUES: Mapping[str, Mapping[str, str]] = {
+    **dict.fromkeys(("merging", "scheme"), dict.fromkeys(("fxfx", "unlops", "umeps", "meps@nlo", "mepsnlo"), _MERGED)),
+    "effect": dict.fromkeys(("shape", "jes", "jer", "lnn", "histosys", "detector", "weight"), _EFFECTS),
+}
+"""Values that a key does not have → a sentence with what there is instead."""
+
+
+def meant_value(value: str, path: Path) -> str:
+    """What to do about a value of the key at the end of ``path``; empty if that is not known."""
+    return _VALUES.get(str(path[-1]), {}).get(value.lower(), "") if path else ""
 
 
 def meant_key(name: str, known: list[str], path: Path) -> str:
     """What to do about an unknown key: correct a slip, take what the language has instead, or move the key."""
     if (slip := did_you_mean(name, known, 0)) is not None:
         return f"did you mean `{slip}`?"
+    if path[:1] in (("groups",), ("regions",)) or path[1:2] == ("samples",):
+        own = _OF_SAMPLES.get(name.lower())
+        if own is not None:
+            return own
     if name.lower() in WISHES:
         return WISHES[name.lower()]
     if (slip := did_you_mean(name, known, 1)) is not None:

@@ -8,6 +8,7 @@ silently or with the whole job.
 
 import ast
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterable
 
@@ -31,6 +32,7 @@ from mmc.compiler.expressions.scope import Scope, scope_of_reader, scope_of_tran
 from mmc.compiler.expressions.vocabulary import (
     BY_FUNCTIONS,
     CONSTANTS,
+    ELEMENT,
     FOUR_VECTORS,
     LIST_FUNCTIONS,
     MADMINER_PARTICLES,
@@ -121,6 +123,8 @@ def checked(text: str, kind: str, scope: Scope, names: frozenset[str]) -> tuple[
         start = min(shift + offset(stripped, error.lineno or 1, (error.offset or 1) - 1), max(len(text) - 1, 0))
         reason = "it is empty" if not stripped.strip() else error.msg
         help_text = next((text for sign, text in OPERATORS.items() if sign in stripped), "")
+        if (unit := _WITH_UNIT.search(stripped)) is not None:
+            help_text = f"energies are in GeV, without a unit: `{float(unit[1]) * _GEV[unit[2]]:g}`"
         return _alone(MMC401, f"this is not an expression: {reason}", help_text, start, start + 1)
     except (ValueError, MemoryError, RecursionError):
         return _alone(MMC407, "the expression cannot be parsed", "make it simpler", 0, len(text))
@@ -302,7 +306,10 @@ class _Checker(CallChecker):
             if isinstance(operator, ast.In | ast.NotIn):
                 if not isinstance(other, ast.Tuple | ast.List):
                     message = f"`{self.source(other)}` is not a list of numbers"
-                    self.report(MMC405, other, message, "write the numbers, as in `p[0].pdgid in (11, 13)`")
+                    help_text = "write the numbers, as in `p[0].pdgid in (11, 13)`"
+                    if self.source(node.left) == ELEMENT:
+                        help_text = f"a list without some of its particles is `without(l, {self.source(other)})`"
+                    self.report(MMC405, other, message, help_text)
                 else:
                     for element in other.elts:
                         self.number(element)
@@ -326,6 +333,8 @@ class _Checker(CallChecker):
         return self.report(MMC405, node, message, "give both branches the same kind of value")
 
 
+_GEV = {"MeV": 1e-3, "GeV": 1.0, "TeV": 1e3}
+_WITH_UNIT = re.compile(r"(\d{1,9}(?:\.\d{0,9})?)\s?(MeV|GeV|TeV)\b", re.ASCII)
 _INSTEAD_OF_OPERATORS = {
     **dict.fromkeys((ast.BitAnd, ast.BitOr), "write `and` or `or`"),
     ast.BitXor: "a power is `**`, as in `met.pt ** 2`",

@@ -11,9 +11,14 @@ MODULES = frozenset(("np", "numpy", "math", "cmath", "ak", "awkward", "scipy", "
 _SORTED = "lists are sorted by pT: `j[0]` is the hardest; another order is `sorted(j, abs(it.eta))`"
 _FILTER = "write a loop with a condition, as in `len([x for x in j if x.pt > 30])`"
 _LOOP = "write a loop over the list itself, as in `sum(x.pt for x in j)`"
+_TAGGED = "b jets are `[x for x in j if x.b_tag]`; an entry of the section objects gives such a list a name"
 _PAIRS = "write loops in each other, as in `min(min(x.deltaR(y) for y in l) for x in j)`"
 _MEAN = "write `sum(x.pt for x in j) / max(1, len(j))`"
 _VECTOR = "add particles, as in `(l[0] + l[1]).m`; new four-vectors cannot be made"
+_DIS = (
+    "the beams are no objects: behind an electron of 18 GeV along z, Q² is `2 * 18 * e[0].e * (1 - e[0].costheta)`; "
+    "products with a beam of energy E along z are `18 * (e[0].e - e[0].pz)`"
+)
 _DEGREES = "angles are in radians: multiply by `180 / pi`, or by `pi / 180`"
 
 INSTEAD: Mapping[str, str] = {
@@ -41,8 +46,16 @@ INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(("deltaeta", "delta_eta", "DeltaEta", "deltaEta", "deta"), "write `j[0].deltaeta(j[1])`"),
     **dict.fromkeys(("mass", "inv_mass", "invariant_mass", "mll", "mjj"), "write `(l[0] + l[1]).m`"),
     **dict.fromkeys(("mt", "mT", "MT"), "write `transverse_mass(l[0], met)`"),
+    **dict.fromkeys(
+        ("signed_dphi", "signed_deltaphi", "dphi_signed"), "write `j[0].deltaphi(j[1]) * sign(j[0].eta - j[1].eta)`"
+    ),
+    **dict.fromkeys(
+        ("angle", "opening_angle", "cos_angle"),
+        "write `j[0].deltaangle(j[1])`, or its cosine, `cos(j[0].deltaangle(j[1]))`",
+    ),
+    **dict.fromkeys(("beam", "beams", "beam1", "beam2", "incoming"), _DIS),
     **dict.fromkeys(("ht", "HT", "scalar_ht"), "write `sum(x.pt for x in j)`"),
-    **dict.fromkeys(("b", "bjets", "b_jets", "bjet"), "b jets are `[x for x in j if x.b_tag]`"),
+    **dict.fromkeys(("b", "bjets", "b_jets", "bjet"), _TAGGED),
     **dict.fromkeys(("theta", "cut", "weight"), "observables are computed from particles, as in `met.pt`"),
 }
 """A name → a sentence with what to write instead."""

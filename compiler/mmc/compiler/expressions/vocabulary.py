@@ -170,6 +170,7 @@ OFTEN_WRITTEN = {
     "fabs": "abs",
     "pdg_id": "pdgid",
     "pid": "pdgid",
+    **dict.fromkeys(("boostCM", "boost_to_rest_of", "boost_to_rest_frame", "rest_frame"), "boostCM_of"),
     "deltaEta": "deltaeta",
     "deltaPhi": "deltaphi",
     "delta_phi": "deltaphi",

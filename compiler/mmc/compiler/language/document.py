@@ -308,7 +308,7 @@ def _scalar(node: Node) -> Scalar:
 
 def _out_of_range(value: Any, text: str) -> tuple[str, str] | None:
     if isinstance(value, float) and not math.isfinite(value):
-        return f"{show(text)} is not a finite number", "give a finite number"
+        return f"{show(text)} is not a finite number", "give a finite number; an edge of bins may be `inf`"
     if isinstance(value, int) and abs(value) > _LARGEST:
         return f"the whole number {show(text)} is too large", "give one of at most 18 digits"
     return None

@@ -87,8 +87,8 @@ def _is_combined(study: Study, combination: Combination, names: tuple[str, ...])
     if names[0] in BASELINES:
         kind = BASELINES[names[0]]
         return kind.has_bins or not (kind.has_limits or combination.floating)
-    method = next(method for method in study.methods if method.name == names[0])
-    return method.declared.has_bins(study.evaluation.score_likelihood)
+    method = next((method for method in study.methods if method.name == names[0]), None)
+    return method is not None and method.declared.has_bins(study.evaluation.score_likelihood)
 
 
 def _parts(
@@ -105,6 +105,10 @@ def _parts(
         if name is not None:
             names = (estimator.method.name, *estimator.identity[len(estimator.method.identity) :])
             yield names, CombinedPart(stage="evaluate", job=slug(*estimator.identity), group=name)
+    for mixture in study.mixtures:
+        name = source.name_of(mixture.group)
+        if name is not None:
+            yield (mixture.name,), CombinedPart(stage="evaluate", job=slug(mixture.name), group=name)
 
 
 def add_combinations(

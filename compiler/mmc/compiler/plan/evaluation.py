@@ -55,6 +55,7 @@ def add_evaluate(
         drafts += [draft, *_at_more_luminosities(study, draft, own, estimator.method.region)]
     for mixture in study.mixtures:
         own = mixture_settings(study, source, limits, mixture)
+        own = replace(own, combined=_key(EVALUATE, mixture.name) in read)
         learned = [job for component in own.mixture for factor in component.factors for job in factor.models]
         groups = [source.job(group) for group in (mixture.group, *mixture.of)]
         needs = (*groups, *((models, job) for job in dict.fromkeys(learned)))

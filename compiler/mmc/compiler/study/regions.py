@@ -41,7 +41,7 @@ def chosen(said: Iterable[str] | None, observables: Iterable[str], regions: Mapp
 
 def combinations_of(data: Mapping[str, Any]) -> tuple[Combination, ...]:
     """The combinations of a study."""
-    methods = names(data["methods"])
+    methods = names([*data["methods"], *data.get("mixtures", {})])
     return tuple(
         Combination(
             name=madminer_name(name),

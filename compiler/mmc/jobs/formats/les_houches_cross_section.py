@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mmc.errors import StepError
-from mmc.jobs.formats.les_houches_head import UNITY, Head
+from mmc.jobs.formats.les_houches_head import UNITY, Head, with_processes
 
 DIFFERENCE = 0.02
 """The largest relative difference between two cross sections of the same file, in addition to their errors."""
 _SIGNIFICANT = 5.0
 """The largest difference between two cross sections, in standard errors."""
-_UNIT_WEIGHTS, _AVERAGED = 3, 4
-"""Weighting strategies of the Les Houches accord (hep-ph/0109068), without their sign: events have the weights 1 and -1
-and the cross section is that of ``<init>``; the cross section is the mean of the weights."""
+_UNIT_WEIGHTS = 3
+"""The weighting strategy of the Les Houches accord (hep-ph/0109068), without its sign, by which events have the weights
+1 and -1, and the cross section is that of ``<init>``."""
+_PLACEHOLDER = (1.0, 1.0)
+"""The cross section of Sherpa's ``<init>`` and its error: Sherpa writes the head before it knows them."""
 _MOST_LACKING = 0.05
 """The largest fraction of events that a generator does not make."""
 _SAME_SIZE = 1e-5
@@ -34,11 +36,18 @@ class NominalWeights:
     """The smallest and the largest |w|."""
     largest: float = 0.0
     has_negative: bool = False
+    trials: int = 0
+    """The number of points that were tried for all events; 0 if no event tells it."""
+    n_untold: int = 0
+    """The number of events that do not tell it."""
     by_process: dict[str, tuple[float, float]] = field(default_factory=lambda: defaultdict(lambda: (0.0, 0.0)))
     """Σ w and Σ w² by the number of the process, IDPRUP."""
 
-    def add(self, process: str, weight: float) -> None:
-        """Add an event."""
+    def add(self, process: str, weight: float, trials: int | None = None) -> None:
+        """Add an event.
+
+        :param trials: the number of points that were tried for it; None if it does not tell it
+        """
         square = weight**2
         total, squares = self.by_process[process]
         self.by_process[process] = total + weight, squares + square
@@ -46,6 +55,7 @@ class NominalWeights:
         self.total, self.squares = self.total + weight, self.squares + square
         self.least, self.largest = min(self.least, abs(weight)), max(self.largest, abs(weight))
         self.has_negative |= weight < 0.0
+        self.trials, self.n_untold = self.trials + (trials or 0), self.n_untold + (trials is None)
 
     @property
     def size(self) -> float | None:
@@ -56,6 +66,35 @@ class NominalWeights:
     def are_units(self) -> bool:
         """Whether all weights are 1 or -1."""
         return self.size is not None and math.isclose(self.size, 1.0, rel_tol=1e-6)
+
+
+def told_or_found(head: Head, nominal: NominalWeights, name: str) -> tuple[Head, bool]:
+    """The head with the cross section of the weights, if ``<init>`` does not tell it, and whether ``<init>`` does.
+
+    It is the sum of the weights over the number of points that were tried, if events tell it, else their mean.
+
+    :raises StepError: when it is not positive, or only some events tell how many points were tried
+    """
+    if nominal.n_untold not in (0, nominal.n_events):
+        raise StepError(
+            f"{nominal.n_untold:,} of {nominal.n_events:,} events of {name} do not tell their trials, and others do: "
+            "were files of different programs merged?"
+        )
+    told = head.cross_section_pb
+    if told[0] > 0.0 and not (nominal.trials and told == _PLACEHOLDER):
+        return head, True
+    n = nominal.trials or nominal.n_events
+    if not nominal.total > 0.0:
+        value = nominal.total / n
+        raise StepError(f"<init> of {name} does not tell the cross section, and the weights give {value:.4g} pb")
+    sums: Mapping[str, tuple[float, float]] = nominal.by_process
+    if not sums.keys() <= head.processes.keys():
+        sums = {next(iter(head.processes), ""): (nominal.total, nominal.squares)}
+    found = {
+        process: (total / n, math.sqrt(max(squares - total**2 / n, 0.0)) / n)
+        for process, (total, squares) in sums.items()
+    }
+    return with_processes(head, found), False
 
 
 def number_generated(head: Head, n_events: int, name: str, *, filtered: bool) -> int:
@@ -115,7 +154,7 @@ def _of_all(head: Head, nominal: NominalWeights, name: str) -> float:
     if _has_units(head, nominal) and mean > 0.0:
         return written / mean
     spread = math.sqrt(max(nominal.squares / n_events - mean**2, 0.0) / n_events)
-    candidates = _candidates(head, n_events)
+    candidates = _candidates(head, nominal, n_events)
     allowed = DIFFERENCE * written + _SIGNIFICANT * error
     for factor in candidates.values():
         if abs(factor * mean - written) <= allowed + _SIGNIFICANT * factor * spread:
@@ -143,7 +182,7 @@ def _of_filtered(head: Head, nominal: NominalWeights, name: str, n_generated: in
                 "file does not tell the cross section of those that remain"
             )
         return written * remaining
-    candidates, error = _candidates(head, n_generated), DIFFERENCE * written + _SIGNIFICANT * error
+    candidates, error = _candidates(head, nominal, n_generated), DIFFERENCE * written + _SIGNIFICANT * error
     if nominal.size is not None:
         # a filter may have put the cross section of the remaining events into `<init>`
         cancelled = 1.0 if not nominal.has_negative else _MOST_CANCELLED if len(candidates) > 1 else math.inf
@@ -161,15 +200,17 @@ def _of_filtered(head: Head, nominal: NominalWeights, name: str, n_generated: in
 def _has_units(head: Head, nominal: NominalWeights) -> bool:
     """Whether weights only tell the sign of an event."""
     says_so = head.norm == UNITY or (head.norm is None and abs(head.strategy) == _UNIT_WEIGHTS)
-    return says_so and nominal.are_units
+    return says_so and nominal.are_units and not nominal.trials
 
 
-def _candidates(head: Head, n_events: int) -> Mapping[str, float]:
+def _candidates(head: Head, nominal: NominalWeights, n_events: int) -> Mapping[str, float]:
     """The factors that the header allows, by what the cross section is of the weights of so many events."""
     candidates = {"average": 1.0, "sum": float(n_events)}
     if head.norm in candidates:
         return {head.norm: candidates[head.norm]}
-    return {"average": 1.0} if abs(head.strategy) == _AVERAGED else candidates
+    if nominal.trials:
+        return {"sum over the trials": n_events / nominal.trials}
+    return {"average": 1.0} if head.is_mean else candidates
 
 
 def _check_processes(head: Head, nominal: NominalWeights, factor: float, name: str) -> None:

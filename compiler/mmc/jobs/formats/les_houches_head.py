@@ -3,7 +3,7 @@
 import logging
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.parsers import expat
@@ -21,6 +21,9 @@ UNITY = "unity"
 _BIASED = "bias"
 """The run card's word for a mean that is the cross section, of events that are sampled with a bias."""
 _NORMS = ("average", "sum", UNITY, _BIASED)
+_AVERAGED = 4
+"""The weighting strategy of the Les Houches accord (hep-ph/0109068), without its sign, by which the cross section is
+the mean of the weights."""
 _CARD, _CARD_END, _LITERAL = "<MGRunCard>", "</MGRunCard>", "<![CDATA["
 _DECLARED, _DECLARED_END = "<initrwgt", "</initrwgt>"
 _SETTINGS = ("nevents", "event_norm")
@@ -63,6 +66,11 @@ class Head:
     """The cross section of each process in pb and its error, by number."""
     beams: tuple[float, ...]
     """The codes and the energies of the two beams, in GeV; empty where ``<init>`` has no such numbers."""
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the cross section is the mean of the weights by the weighting strategy."""
+        return abs(self.strategy) == _AVERAGED
 
     @property
     def cross_section_pb(self) -> tuple[float, float]:
@@ -109,7 +117,7 @@ def read_head(text: str, path: Path) -> Head:
         _beams(words),
     )
     value, error = head.cross_section_pb
-    if not 0.0 < value < LARGEST:
+    if not (0.0 < value < LARGEST or (value <= 0.0 and head.is_mean)):
         raise StepError(
             f"the cross section of {path.name} in its <init> is {value:g} pb: it must be that of the whole process, "
             "not of an interference alone, and positive"
@@ -195,18 +203,34 @@ def _name(line: str) -> str:
     return _COMMENT.split(line.partition("=")[2], maxsplit=1)[0].strip().lower()
 
 
+def with_processes(head: Head, found: Mapping[str, tuple[float, float]]) -> Head:
+    """The head of a file with other cross sections in ``<init>``, and their errors, in the first row of each process.
+
+    :param found: in pb, by the number of the process; 0 for others
+    """
+    left = dict(found)
+    init = _rewritten(head.init, lambda words: (*left.pop(words[3], (0.0, 0.0)), number(words[2])))
+    return replace(head, init=init, processes={name: found.get(name, (0.0, 0.0)) for name in head.processes})
+
+
 def scaled(head: Head, factor: float) -> Head:
     """The head of a file whose cross section is another one by this factor."""
-    rows = []
-    for index, line in enumerate(head.init.splitlines()):
-        words = line.split()
-        is_process = index > 0 and len(words) == _WORDS_OF_PROCESS and not line.startswith("<")
-        values = [f"{factor * number(word):.12e}" for word in words[:3]] if is_process else []
-        rows.append(" ".join([*values, *words[3:]]) if is_process else line)
     header = _INTEGRATED.sub(lambda found: f"Integrated weight (pb) : {factor * number(found[1]):.12e}", head.header)
     integrated = None if head.integrated_pb is None else factor * head.integrated_pb
     processes = {name: (factor * value, factor * error) for name, (value, error) in head.processes.items()}
-    return replace(head, init="\n".join(rows), header=header, integrated_pb=integrated, processes=processes)
+    init = _rewritten(head.init, lambda words: [factor * number(word) for word in words[:3]])
+    return replace(head, init=init, header=header, integrated_pb=integrated, processes=processes)
+
+
+def _rewritten(init: str, change: Callable[[Sequence[str]], Sequence[float]]) -> str:
+    """``<init>`` with other cross sections, errors and largest weights in the rows of its processes."""
+    rows = []
+    for index, line in enumerate(init.splitlines()):
+        words = line.split()
+        is_process = index > 0 and len(words) == _WORDS_OF_PROCESS and not line.startswith("<")
+        values = [f"{value:.12e}" for value in change(words)] if is_process else []
+        rows.append(" ".join([*values, *words[3:]]) if is_process else line)
+    return "\n".join(rows)
 
 
 def opening(head: Head, n_events: int, forget: Path | None) -> str:

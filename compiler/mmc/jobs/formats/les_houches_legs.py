@@ -57,7 +57,7 @@ def read(path: Path, undecayed: Collection[int], wanted: Collection[str], names:
     found: dict[tuple[tuple[int, ...], tuple[int, ...]], _Events] = {}
     nominal: list[float] = []
     weights: dict[str, list[float]] = {name: [] for name in wanted}
-    for event, (_, body, own, written) in enumerate(les_houches_normalise.events(path, names), start=1):
+    for event, (_, body, own, written, _) in enumerate(les_houches_normalise.events(path, names), start=1):
         try:
             first, *lines = (line.split() for line in body.splitlines())
             incoming, outgoing = _legs(lines, undecayed)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch, gzipped
 from mmc.jobs.formats.les_houches import quoted
-from mmc.jobs.formats.les_houches_cross_section import DIFFERENCE, NominalWeights, number_generated
+from mmc.jobs.formats.les_houches_cross_section import DIFFERENCE, NominalWeights, number_generated, told_or_found
 from mmc.jobs.formats.les_houches_cross_section import factor as normalisation
 from mmc.jobs.formats.les_houches_head import LARGEST, Head, opening, read_head
 from mmc.jobs.formats.les_houches_text import UnusualFileError, blocks, number, particle_lines, weights
@@ -47,6 +47,8 @@ class Content:
     """The number of events before any were removed."""
     factor: float
     """The factor on the weights that makes their mean the cross section in pb."""
+    is_told: bool
+    """Whether ``<init>`` tells the cross section. Otherwise it is that of the weights, in ``head`` too."""
     sums: dict[str, float]
     """The sums of the weights by name, in pb times events."""
     sums_of_squares: dict[str, float]
@@ -99,7 +101,7 @@ def inspect(
     head, n_events, held = None, 0, None
     nominal = NominalWeights()
     digests = array("Q")
-    for before, body, own, written in _weighted(path, names, ratios):
+    for before, body, own, written, tried in _weighted(path, names, ratios):
         head = read_head(before, path) if head is None else head
         n_events += 1
         digests.append(event_sketch.of_particles(body))
@@ -129,12 +131,13 @@ def inspect(
             squares[name] += value**2
         if not abs(_number(own)) < LARGEST:
             raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
-        nominal.add(body.split(maxsplit=2)[1], _number(own))
+        nominal.add(body.split(maxsplit=2)[1], _number(own), tried)
     if head is None:
         advice = ": join it with another file of its sample, and add up their `nevents`" if filtered else ""
         raise StepError(f"{path.name} holds no events{advice}")
     if sampled in sums:
         _check_sampled(sampled, sums[sampled], nominal.total, nominal.squares, path.name)
+    head, is_told = told_or_found(head, nominal, path.name)
     told = head
     if may_lack_events:
         processes = {"": head.cross_section_pb}  # the shower rejects more events of some than of others
@@ -146,6 +149,7 @@ def inspect(
         n_events,
         n_generated,
         factor,
+        is_told,
         {name: factor * total for name, total in sums.items()},
         {name: factor**2 * total for name, total in squares.items()},
         np.array(digests, dtype=np.uint64),
@@ -194,7 +198,7 @@ def write(
     with gzipped.writing_text(out) as text:
         text.write(opening(content.head, content.n_events - len(lost), forget))
         names: list[str] = []  # the weights in the order of the first event
-        for event, (_, body, own, others) in enumerate(_weighted(source, renamed, ratios), start=1):
+        for event, (_, body, own, others, _) in enumerate(_weighted(source, renamed, ratios), start=1):
             if event in lost:
                 continue
             found = {sampled: own, **others}
@@ -208,8 +212,23 @@ def write(
         text.write("</LesHouchesEvents>\n")
 
 
-def events(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str, str, dict[str, str]]]:
-    """For each event: the text before it, its lines without comments, its nominal weight, its weights by name.
+class EventText(NamedTuple):
+    """An event of a file."""
+
+    before: str
+    """The text before it; before the first event, the head of the file."""
+    body: str
+    """Its lines without comments."""
+    own: str
+    """Its nominal weight."""
+    weights: dict[str, str]
+    """Its weights by name."""
+    trials: int | None
+    """As in :class:`mmc.jobs.formats.les_houches_text.Block`."""
+
+
+def events(path: Path, names: Mapping[str, str]) -> Iterator[EventText]:
+    """The events of a file.
 
     :param names: the names of weights in the file by their names here, under which the file may have other weights
     :raises StepError: when the file is damaged, or written as neither MadGraph nor mmc does
@@ -231,16 +250,17 @@ def events(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str, str
                 raise StepError(
                     f"event {event} of {path.name} is damaged: {first_line(error)} (line {block.line})"
                 ) from error
-            yield block.before, "".join(f"{line}\n" for line in lines), lines[0].split()[2], found
+            text = "".join(f"{line}\n" for line in lines)
+            yield EventText(block.before, text, lines[0].split()[2], found, block.trials)
     except UnusualFileError as error:
         raise StepError(f"mmc cannot read the event file {path.name}: {error}") from error
 
 
-def _weighted(path: Path, names: Mapping[str, str], ratios: Ratios) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+def _weighted(path: Path, names: Mapping[str, str], ratios: Ratios) -> Iterator[EventText]:
     """As :func:`events`, with computed weights in place of those of the file."""
-    for event, (before, body, own, found) in enumerate(events(path, names)):
-        computed = {name: f"{ratio[event] * _number(own):+.14e}" for name, ratio in ratios.items()}
-        yield before, body, own, {**found, **computed}
+    for number_of, event in enumerate(events(path, names)):
+        computed = {name: f"{ratio[number_of] * _number(event.own):+.14e}" for name, ratio in ratios.items()}
+        yield event._replace(weights={**event.weights, **computed})
 
 
 def _by_name(found: Sequence[tuple[str, str]]) -> dict[str, str]:

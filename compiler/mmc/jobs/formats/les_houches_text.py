@@ -23,7 +23,8 @@ _OWN_COLUMNS = 6
 _WHOLE_COLUMNS = 6
 """The first entries of a particle are whole numbers: code, status, mothers, colours."""
 _CHUNK = 1 << 20
-_EVENT = re.compile(r"<event(?:\s[^<>]*)?>")
+_EVENT = re.compile(r"<event(\s[^<>]*)?>")
+_TRIALS = re.compile(r"""\strials=(?:'(\d{1,15})'|"(\d{1,15})")""", re.ASCII)
 _WEIGHT = re.compile(r"""<wgt\s+id\s*=\s*(?:'([^']*)'|"([^"]*)")\s*>\s*([^<\s]+)\s*</wgt>""")
 """A weight: its name in single or double quotes, and its value."""
 
@@ -41,6 +42,8 @@ class Block(NamedTuple):
     """The text between its tags."""
     line: int
     """The line of the file in which it begins, from 1."""
+    trials: int | None
+    """The number of points that the generator tried since the event before, as Sherpa tells it; None if it does not."""
 
 
 def blocks(path: Path) -> Iterator[Block]:
@@ -55,16 +58,19 @@ def blocks(path: Path) -> Iterator[Block]:
         while chunk := file.read(_CHUNK):
             *whole, rest = (rest + chunk).split("</event>")
             for text in whole:
-                before, *events = _EVENT.split(text)
+                before, *events = _EVENT.split(text)  # then the attributes and the text of each
                 start = line + before.count("\n")
-                if len(events) != 1:
+                if len(events) != len(("attributes", "text")):
                     what = "an event has no beginning" if not events else "an event is within an event"
                     raise UnusualFileError(f"{what} (line {start})")
+                attributes, inside = events
                 if before.rfind("<!--") > before.rfind("-->"):
                     raise UnusualFileError(f"an event is within a comment (line {start})")
-                if len(before) > MOST_HEAD or len(events[0]) > MOST_EVENT:
+                if len(before) > MOST_HEAD or len(inside) > MOST_EVENT:
                     raise StepError(f"{path.name} is damaged: the text up to line {start} or its event is too long")
-                yield Block(before, _without_comments(events[0], start), start)
+                found = _TRIALS.search(attributes or "")
+                trials = int(found[1] or found[2]) if found else None
+                yield Block(before, _without_comments(inside, start), start, trials)
                 line += text.count("\n")
             if len(rest) > MOST_HEAD + MOST_EVENT:
                 raise StepError(f"{path.name} is damaged: from line {line} on there is no whole event")

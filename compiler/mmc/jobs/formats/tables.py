@@ -1,7 +1,7 @@
 """Read columns of tables: trees of ROOT, Parquet, HDF5 and npz, which anybody may have written."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,35 +70,70 @@ def read(path: Path, tree: str | None, wanted: Sequence[str], optional: Sequence
 def read_lists(path: Path, tree: str | None, groups: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Columns of lists, arrays of awkward of shape (events, var).
 
-    :param groups: columns whose lists have the same lengths
+    :param groups: columns whose lists have the same lengths; the first is positive, as pT is
     :raises StepError: as :func:`read`; when a column has no lists of numbers, a list or a number in it is null, or
         lists of a group differ in length
     """
-    import awkward as ak
-
-    kind, found = kind_of(path.name), {}
-    if kind not in _LISTS:
-        raise StepError(f"{path.name} cannot have lists of particles: write a ROOT tree or Parquet")
+    kind, found = kind_of(path.name), dict[str, Any]()
+    if kind is None:
+        raise StepError(f"the end of {path.name} does not tell what kind of table it is")
     with _OPEN[kind](path, tree) as table:
         for text in (text for group in groups for text in group):
             if text not in table.names:
                 raise StepError(f"{path.name} has no column {shown(text)}; {what_there_is(text, table.names)}")
-            found[text] = _lists(table.get(text), text, path.name)
-    for group in groups:
-        counts = {text: np.asarray(ak.num(found[text])) for text in group}
-        first = group[0]
-        for text, own in counts.items():
-            differ = own != counts[first] if len(own) == len(counts[first]) else np.ones(1, dtype=bool)
-            if differ.any():
-                raise StepError(
-                    f"the lists {shown(first)} and {shown(text)} of {path.name} have different lengths, first in "
-                    f"event {int(differ.argmax()) + 1}"
-                )
+        for group in groups:
+            columns = {text: table.get(text) for text in group}
+            found |= (_padded if kind in _OF_ARRAYS else _jagged)(columns, path.name)
     return found
 
 
-_LISTS = ("root", "parquet")
-"""The kinds of tables that may have lists of any length."""
+_OF_ARRAYS = ("npz", "hdf5")
+"""The kinds of tables whose lists are rows of arrays."""
+
+
+def _jagged(columns: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """:raises StepError: as :func:`read_lists`, for one group of columns"""
+    import awkward as ak
+
+    found = {text: _lists(values, text, file) for text, values in columns.items()}
+    first, *_ = columns
+    counts = {text: np.asarray(ak.num(values)) for text, values in found.items()}
+    for text, own in counts.items():
+        differ = own != counts[first] if len(own) == len(counts[first]) else np.ones(1, dtype=bool)
+        if differ.any():
+            raise StepError(
+                f"the lists {shown(first)} and {shown(text)} of {file} have different lengths, first in "
+                f"event {int(differ.argmax()) + 1}"
+            )
+    return found
+
+
+def _padded(columns: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """Lists from arrays of shape (events, most particles): a particle is where the first column is positive.
+
+    :raises StepError: when a column is not such an array, or lacks a number of a particle
+    """
+    import awkward as ak
+
+    first, *_ = columns
+    shape = columns[first].shape
+    for text, values in columns.items():
+        if values.dtype.kind not in "biuf" or values.ndim != len(("events", "particles")) or values.shape != shape:
+            what = f"the shape {values.shape}" if values.dtype.kind in "biuf" else "no numbers"
+            raise StepError(
+                f"column {shown(text)} of {file} has {what}: a list of particles is an array of numbers of shape "
+                f"(events, particles), the same for all of its columns, with 0 or NaN where {shown(first)} has no more"
+            )
+    there = columns[first] > 0
+    counts = there.sum(axis=1)
+    for text, values in columns.items():
+        lacks = (there & ~np.isfinite(values)).any(axis=1)
+        if lacks.any():
+            raise StepError(
+                f"column {shown(text)} of {file} is not a number where {shown(first)} is, first in event "
+                f"{int(lacks.argmax()) + 1}"
+            )
+    return {text: ak.unflatten(values[there], counts) for text, values in columns.items()}
 
 
 def _lists(values: Any, text: str, file: str) -> Any:

@@ -151,10 +151,14 @@ def fixed_settings(n_events: int, seed: int, beams: MadGraphBeams) -> dict[str, 
 
 
 def madspin_card(decays: MadSpin, seed: int) -> str:
-    """The card of MadSpin."""
+    """The card of MadSpin.
+
+    Its default, which is the study's, stands for itself: many versions refuse `set spinmode madspin`.
+    """
     cut = [] if decays.bw_cut is None else [f"set BW_cut {decays.bw_cut!r}"]
     labels = [f"define {label} = {particles}" for label, particles in decays.definitions.items()]
-    chosen = [f"set spinmode {decays.spinmode}", f"set seed {seed}", "set max_weight_ps_point 400", *cut]
+    mode = [] if decays.spinmode == "madspin" else [f"set spinmode {decays.spinmode}"]
+    chosen = [*mode, f"set seed {seed}", "set max_weight_ps_point 400", *cut]
     return "\n".join([*chosen, *labels, *(f"decay {decay}" for decay in decays.decays), "launch", ""])
 
 

@@ -34,7 +34,10 @@ def take(jobs: Iterable[tuple[str, str, str]], needed: str, run: Path, out: Fold
         else:
             reason = record.damage(source, whole=False) or ""
         if stage == needed and reason:
-            raise MmcError(f"{run} does not have the events of {stage}[{name}] that this study would make: {reason}")
+            raise MmcError(
+                f"{run} does not have the events of {stage}[{name}] that this study would make: {reason}; what makes "
+                "events, such as `generation`, must be that of the other study, most shortly with `extends`"
+            )
         if record is not None and record.fingerprint == fingerprint:
             _link(source, record, out, stage, name)
             taken += 1
