@@ -303,7 +303,7 @@ class Limits:
             "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
             "allowed_area": {str(level): self.allowed_area(level) for level in levels},
             "allowed_area_error": {},
-            "intervals": self._intervals(levels),
+            "intervals": self.profiled_intervals(levels),
             "interval_errors": {},
         }
         replicas = [] if self.replicas is None else [replace(self._single, log_likelihood=q) for q in self.replicas]
@@ -313,7 +313,7 @@ class Limits:
             for level, area in found["allowed_area"].items():
                 areas = [[limits.allowed_area(float(level)) for limits in other] for other in (replicas, shifted)]
                 found["allowed_area_error"][level] = float(_error(area, *areas))
-            each = [[limits._intervals(levels) for limits in other] for other in (replicas, shifted)]
+            each = [[limits.profiled_intervals(levels) for limits in other] for other in (replicas, shifted)]
             found["interval_errors"] = _errors(found["intervals"], *each)
         return found
 
@@ -321,7 +321,8 @@ class Limits:
     def _single(self) -> "Limits":
         return replace(self, replicas=None, varied=None)
 
-    def _intervals(self, levels: Sequence[float]) -> Intervals:
+    def profiled_intervals(self, levels: Sequence[float]) -> Intervals:
+        """The intervals of each parameter at each level, profiled over all others."""
         ratio = self.on_grid
         return intervals(self.grid.axes, [profile(ratio, [k]) for k in range(len(self.grid.axes))], levels)
 
