@@ -66,7 +66,8 @@ class EnsembleSpread:
             return {}
         ratio, unscaled = limits.on_grid, limits.infinite_simulation.on_grid
         widened = 1.0 + np.broadcast_to(limits.per_simulated, limits.log_likelihood.shape)[:-1].reshape(ratio.shape)
-        scale = np.divide(ratio, unscaled, out=1.0 / widened, where=unscaled < 0.0)
+        known = np.isfinite(ratio) & (unscaled < 0.0)
+        scale = np.divide(ratio, unscaled, out=1.0 / widened, where=known)
         error = scale * np.sqrt(self.variance[:-1]).reshape(ratio.shape)
         return {"members": np.stack([member.on_grid for member in self._each(limits)]), "training_error": error}
 
