@@ -1,6 +1,7 @@
 """Exact expected limits of the Drell-Yan study, which no method can improve on.
 
-    python benchmarks/exact_bound.py [--luminosity "139 fb^-1"] [--truth C_LL C_LR] [--points 25] [--results FILE ...]
+    python benchmarks/exact_bound.py [--luminosity "139 fb^-1"] [--truth C_LL C_LR] [--points 25] [--toys N]
+        [--results FILE ...]
 
 At leading order the likelihood of the mass, the rapidity and the angle is known (``drell_yan.py``). Prints one JSON
 object with the expected events, and for each analysis the Fisher information in TeV⁴ (LL, LL-LR, LR) and the allowed
@@ -11,8 +12,10 @@ share of the points of the grid and of its area:
 - ``histogram_at_truth``: the same, equal for the true point as those of mmc's Fisher information
 - ``unbinned``: m, |y| and cos θ* with the rate: the bound on all methods
 
-With ``--results`` also the results of finished runs (``results.json``) beside the exact ones: mean, ratio, and, for
-several runs, their scatter and the standard error of the ratio.
+With ``--toys`` also the coverage of each analysis at 68 and 95 %: how often -2 ln λ of the true point is at most the
+quantile of χ², for data from the exact likelihood. With ``--results`` also the results of finished runs
+(``results.json``) beside the exact ones: mean, ratio, and, for several runs, their scatter and the standard error of
+the ratio.
 """
 
 import argparse
@@ -35,6 +38,7 @@ from mmc.cli import study_file
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.study.build import build_study
 from mmc.compiler.study.model import Study
+from mmc.jobs.statistics.between_points import highest
 
 from benchmarks.drell_yan import M_HIGH, M_LOW, Experiment, Spectrum, monomials, slopes, spectrum
 
@@ -44,6 +48,7 @@ STUDY = Path(__file__).resolve().parents[1] / "studies" / "drell-yan" / "study.y
 LEVELS = (0.68, 0.95)
 BINS, TAIL = 25, 0.001
 """Of the histogram of m: the inner edges divide the part between two quantiles, as MadMiner's."""
+TOYS_AT_ONCE = 200
 AREA_POINTS = 1000
 """Points per axis from which areas are computed."""
 
@@ -110,6 +115,24 @@ def allowed(statistic: Floats, degrees_of_freedom: int) -> dict[str, dict[str, f
     }
 
 
+def coverage(events: Floats, points: Floats, truth: Floats, dof: int, toys: int) -> list[float]:
+    """How often the exact region at each level includes the true point, with critical values of χ².
+
+    :param events: expected events of each monomial in each bin, shape (5, bins)
+    :param points: of a square grid in TeV^-2, shape (k, 2); ``truth`` has shape (1, 2)
+    """
+    every = np.concatenate([points, truth])
+    expected = monomials(every) @ events
+    logs, totals, random = np.log(expected), expected.sum(axis=1), np.random.default_rng(1)
+    shape, found = (round(len(points) ** 0.5),) * 2, np.zeros(len(LEVELS))
+    for size in np.full(toys // TOYS_AT_ONCE, TOYS_AT_ONCE):
+        excess = random.poisson(expected[-1], (size, len(expected[-1]))) - expected[-1]
+        log_likelihood = logs @ excess.T + (logs @ expected[-1] - totals)[:, np.newaxis]
+        q = 2.0 * (highest(log_likelihood, shape) - log_likelihood[-1])
+        found += [np.count_nonzero(q <= chi2.ppf(level, dof)) for level in LEVELS]
+    return [rounded(inside / (toys // TOYS_AT_ONCE * TOYS_AT_ONCE)) for inside in found]
+
+
 @dataclass(frozen=True)
 class Bound:
     """The exact results at one luminosity and true point."""
@@ -124,12 +147,15 @@ class Bound:
     """-2 ln of the likelihood ratio of each analysis on the grid, shape (points, points)."""
     information: Mapping[str, list[float]]
     """LL, LL-LR and LR in TeV⁴, of each analysis."""
+    coverage: Mapping[str, list[float]]
+    """Of each analysis at each level; empty without toys."""
 
     def record(self) -> dict[str, Any]:
         """The results for JSON; the rate with one and with two degrees of freedom."""
         found: dict[str, Any] = {"n_expected": rounded(self.n_expected)}
         for name, statistic in self.statistics.items():
             found[name] = {"information": [rounded(value) for value in self.information[name]]}
+            found[name] |= {"coverage": self.coverage[name]} if self.coverage else {}
             for dof in (1, 2) if name == "rate" else (2,):
                 shares = allowed(statistic, dof)
                 found[name][f"{dof} dof"] = {
@@ -139,11 +165,12 @@ class Bound:
         return found
 
 
-def bound(study: Study, luminosity_pb: float, truth: Floats, n_points: int) -> Bound:
+def bound(study: Study, luminosity_pb: float, truth: Floats, n_points: int, toys: int = 0) -> Bound:
     """The exact results for a study.
 
     :param truth: in TeV^-2, shape (1, 2)
     :param n_points: of the grid, for each parameter
+    :param toys: the number of data sets for the coverage, a multiple of :data:`TOYS_AT_ONCE`; 0 for no coverage
     :raises ValueError: when the study is not the one of this benchmark
     """
     axes = [np.linspace(*parameter.range, n_points) for parameter in study.parameters]
@@ -156,6 +183,10 @@ def bound(study: Study, luminosity_pb: float, truth: Floats, n_points: int) -> B
         (monomials(truth) @ events["rate"]).item(),
         {name: minus_two_log_ratio(each, points, truth).reshape(n_points, n_points) for name, each in events.items()},
         {name: information(each, truth) for name, each in events.items()},
+        {
+            name: coverage(each, points, truth, 1 if name == "rate" else 2, toys)
+            for name, each in (events if toys else {}).items()
+        },
     )
 
 
@@ -248,11 +279,12 @@ def main() -> None:
     parser.add_argument("--luminosity", default="139 fb^-1")
     parser.add_argument("--truth", type=float, nargs=2, default=[0.0, 0.0], metavar=("C_LL", "C_LR"), help="in TeV^-2")
     parser.add_argument("--points", type=int, default=25, help="points of the grid for each parameter")
+    parser.add_argument("--toys", type=int, default=0, help="data sets for the coverage of the exact likelihood")
     parser.add_argument("--results", type=Path, nargs="+", default=[], metavar="FILE", help="results.json of runs")
     arguments = parser.parse_args()
     start = time.perf_counter()
     luminosity_pb = parse_quantity(arguments.luminosity, "luminosity")
-    exact = bound(drell_yan(), luminosity_pb, np.array([arguments.truth]), arguments.points)
+    exact = bound(drell_yan(), luminosity_pb, np.array([arguments.truth]), arguments.points, arguments.toys)
     record = {"luminosity_pb": luminosity_pb, "truth": arguments.truth, "points": arguments.points}
     record |= {"exact": exact.record(), "seconds": round(time.perf_counter() - start, 1)}
     if arguments.results:

@@ -1,6 +1,6 @@
 """The error of the training, in a model whose error is known: the mean of x is θ, and networks have a wrong mean."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
@@ -52,6 +52,13 @@ def test_the_variance_from_the_training_is_that_of_the_members() -> None:
     expected = np.square(N_EXPECTED * points) * shifts.var(ddof=1)
     assert spread(shifts, bootstrap=True).variance == pytest.approx(expected)
     assert spread(shifts, bootstrap=False).variance == pytest.approx(expected / 3.0)
+    excluded = likelihood(0.02)
+    excluded.log_likelihood[0] = -np.inf
+    arrays = spread(shifts, bootstrap=True).arrays(replace(excluded, per_simulated=0.25))
+    assert arrays["training_error"] == pytest.approx(expected[:-1] ** 0.5 / 1.25, abs=1e-9)
+    # the likelihood of each member has its maximum at minus its shift, relative to that of their mean
+    ends = spread(shifts, bootstrap=True).summary(likelihood(0.0))["interval_errors"]["theta"]["0.95"]
+    assert ends == [pytest.approx([shifts.std(ddof=1)] * 2, rel=0.01)]
     errors = [
         spread(shifts, bootstrap=kind).summary(likelihood(0.0))["allowed_area_error"]["0.68"] for kind in (True, False)
     ]

@@ -311,15 +311,14 @@ def test_a_contour_is_where_the_likelihood_crosses_the_threshold() -> None:
     assert radius == pytest.approx((5.991 / 16.0) ** 0.5, rel=0.05)
 
 
-def test_a_contour_of_a_rate_has_one_degree_of_freedom_and_an_ensemble_thin_lines() -> None:
+def test_a_contour_of_a_rate_has_one_degree_of_freedom_and_an_ensemble_a_band() -> None:
     (curve,) = curves("rate")
-    members = np.stack([0.5 * curve.log_likelihood_ratio, 2.0 * curve.log_likelihood_ratio])
-    curve = replace(curve, degrees_of_freedom=1, members=members)
+    curve = replace(curve, degrees_of_freedom=1, training_error=-0.2 * curve.log_likelihood_ratio)
     figure = contour_figure([curve], ("c1", "c2"), {"c1": "a", "c2": "b"}, 0.95, {"c1": 0, "c2": 0})
-    thin = [contour.get_linewidths()[0] < 1.0 for contour in figure.axes[0].collections]
-    radii = [np.hypot(*contour.get_paths()[0].vertices.T).mean() for contour in figure.axes[0].collections]
-    assert thin == [True, True, False]
-    assert radii == pytest.approx([(3.841 / 16.0 / factor) ** 0.5 for factor in (0.5, 2.0, 1.0)], rel=0.05)
+    band, line = (np.hypot(*drawn.get_paths()[0].vertices.T) for drawn in figure.axes[0].collections)
+    # -2 ln λ = 16 r², times 0.8 and 1.2 at the ends of the band
+    expected = [(3.841 / 16.0 / factor) ** 0.5 for factor in (1.2, 0.8, 1.0)]
+    assert [band[band > 0.0].min(), band.max(), line.mean()] == pytest.approx(expected, rel=0.05)
 
 
 def test_curves_of_one_parameter() -> None:

@@ -345,7 +345,9 @@ def toys(ctx: Context) -> Iterator[Diagnostic]:
                 message = (
                     f"{show(name)} has no bins that all points share, in which nuisance parameters are fitted to toys"
                 )
-                help_text = "remove `confidence: toys`, or write `systematics: nominal`"
+                help_text = (
+                    "use `sally` with `nuisance_mode: profile`, write `systematics: nominal`, or remove `confidence`"
+                )
                 yield ctx.problem(MMC533, path, message, help_text)
     points = _grid_points(ctx)
     if points > MOST_POINTS_FOR_TOYS:

@@ -62,6 +62,14 @@ class Estimator:
         """Whether the estimated density may be negative, as a polynomial may."""
         return self.members[0].kind.is_polynomial
 
+    @property
+    def trained(self) -> tuple[Array, Array] | None:
+        """The mean and the standard deviation of each parameter over the training samples, of shape (parameters,).
+
+        None if the networks do not depend on the parameters, or do not scale them. Members have nearly the same.
+        """
+        return self.members[0].trained
+
     def coefficients(self, x: Array) -> Array:
         """What the density of a polynomial is linear in: the coefficients of all members over the density at the
         reference, shape (events, functions). The functions of θ are those of :meth:`direction`."""
@@ -127,6 +135,14 @@ class Network:
                 for k, values in enumerate(self._log_ratios(thetas, rows)):
                     result[k, start : start + len(rows)] = values.cpu().numpy()
         return _finite(result)
+
+    @property
+    def trained(self) -> tuple[Array, Array] | None:
+        """See :attr:`Estimator.trained`; the nuisance parameters come after the parameters."""
+        if not self.kind.takes_parameters or self.madminer.theta_scaling_means is None:
+            return None
+        n = len(self.madminer.theta_scaling_means) - self._n_nuisance
+        return self.madminer.theta_scaling_means[:n], self.madminer.theta_scaling_stds[:n]
 
     def density(self, points: Array, x: Array) -> Array:
         """The density of a polynomial, relative to that of the training samples: shape (points, events).

@@ -13,6 +13,9 @@ import numpy as np
 from mmc.jobs.learning.estimators import Estimator
 from mmc.jobs.madminer.event_file import Array
 
+NO_WIDTH = 1e-9
+"""The width of an empty interval."""
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -45,6 +48,20 @@ class Mixture:
     ) -> None:
         """``coefficients`` gives the morphing weights at points; ``reference`` is θ1, shape (parameters,)."""
         self._components, self._coefficients, self._reference = tuple(components), coefficients, reference
+
+    @property
+    def trained(self) -> tuple[Array, Array] | None:
+        """:attr:`mmc.jobs.learning.estimators.Estimator.trained` of the samples that all ratios that vary have.
+
+        The interval within a standard deviation of the mean is where those of all ratios overlap. None if none varies.
+        """
+        varying = (factor for component in self._components for factor in component.factors if factor.theta0 is None)
+        known = [trained for factor in varying if (trained := factor.estimator.trained) is not None]
+        if not known:
+            return None
+        low = np.max([mean - width for mean, width in known], axis=0)
+        high = np.min([mean + width for mean, width in known], axis=0)
+        return 0.5 * (low + high), np.maximum(0.5 * (high - low), NO_WIDTH)
 
     def log_ratio(self, points: Array, x: Array, nu: Array | None = None) -> Array:
         """ln p(x | θ) / p(x | θ1) for all pairs: points (n, parameters), x (m, observables) to shape (n, m).

@@ -17,7 +17,8 @@ from scipy.special import chdtri
 
 from mmc.compiler.catalogue.labels import label_problem, printable
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.limits import p_values
+from mmc.jobs.statistics.between_points import refined
+from mmc.jobs.statistics.limits import p_values, refinement
 from mmc.jobs.statistics.projections import profile
 
 log = logging.getLogger(__name__)
@@ -61,16 +62,19 @@ class Curve:
     best_fit: Mapping[str, float]
     degrees_of_freedom: int
     """Those of -2 ln λ: the number of parameters, or 1 for a rate."""
-    members: Array | None = None
-    """ln λ with each network of an ensemble alone, shape (members, *grid); None without an ensemble."""
+    training_error: Array | None = None
+    """The standard error of ln λ from the training, of the same shape; None without an ensemble."""
 
     def profile(self, names: Sequence[str]) -> Array:
         """ln λ of the named parameters, in this order, with all others fitted."""
         return self._profile(self.log_likelihood_ratio, names)
 
-    def profiles_of_members(self, names: Sequence[str]) -> list[Array]:
-        """The same with each network of an ensemble alone."""
-        return [] if self.members is None else [self._profile(member, names) for member in self.members]
+    def band(self, names: Sequence[str]) -> tuple[Array, Array] | None:
+        """The same with ln λ larger and smaller by the error of the training; None without an ensemble."""
+        if self.training_error is None:
+            return None
+        upper, lower = (self.log_likelihood_ratio + sign * self.training_error for sign in (1.0, -1.0))
+        return self._profile(upper, names), self._profile(lower, names)
 
     def _profile(self, ratio: Array, names: Sequence[str]) -> Array:
         order = list(self.axes)
@@ -96,8 +100,8 @@ def contour_figure(
 ) -> Figure:
     """The confidence region of two parameters for each method, profiled over all other parameters on the grid.
 
-    Lines are interpolated in the square root of -2 ln λ, which is linear for a Gaussian likelihood. Thin lines are the
-    regions with each network of an ensemble alone.
+    Lines are interpolated in the square root of -2 ln λ, which is linear for a Gaussian likelihood. The band around the
+    line of an ensemble is where it may be with ln λ larger or smaller by the error of the training.
     """
     figure, axes = make_figure(6.6, 4.4)
     handles = []
@@ -106,10 +110,12 @@ def contour_figure(
         style = curve.style
         lines = {"colors": [style["color"]], "linestyles": [style["linestyle"]]}
         places = [curve.axes[name] for name in pair]
-        for ratio in curve.profiles_of_members(pair):
-            if _crosses(_distance(ratio), threshold):
-                thin = {"linewidths": 0.6, "alpha": 0.5}
-                axes.contour(*places, _distance(ratio).T, levels=[threshold], **lines, **thin)
+        band = curve.band(pair)
+        if band is not None:
+            near, far = (_refined_distance(ratio) for ratio in band)
+            place = (threshold - near) / np.maximum(far - near, 1e-6)  # from 0 to 1 in the band
+            fine = [np.linspace(axis[0], axis[-1], n) for axis, n in zip(places, place.shape, strict=True)]
+            axes.contourf(*fine, place.T, levels=[0.0, 1.0], colors=[style["color"]], alpha=0.25)
         distance, note = _distance(curve.profile(pair)), " (all allowed)"
         if _crosses(distance, threshold):
             axes.contour(*places, distance.T, levels=[threshold], linewidths=style["linewidth"], **lines)
@@ -133,6 +139,12 @@ def contour_figure(
 def _distance(log_likelihood_ratio: Array) -> Array:
     """The square root of -2 ln λ: the distance from the best fit in standard deviations."""
     return np.sqrt(np.minimum(np.maximum(-2.0 * log_likelihood_ratio, 0.0), 1e6))
+
+
+def _refined_distance(log_likelihood_ratio: Array) -> Array:
+    """The same on a finer grid."""
+    fine = refined(np.minimum(-2.0 * log_likelihood_ratio, 1e6), refinement(log_likelihood_ratio.shape))
+    return np.sqrt(np.maximum(fine, 0.0))
 
 
 def _crosses(values: Array, threshold: float) -> bool:

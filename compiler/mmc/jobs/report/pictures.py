@@ -145,7 +145,7 @@ def curves(
                 log_likelihood_ratio=ratio,
                 best_fit=limits["best_fit"],
                 degrees_of_freedom=limits["degrees_of_freedom"],
-                members=None if kind or scan is not None else grid.arrays.get("members"),
+                training_error=None if kind or scan is not None else grid.arrays.get("training_error"),
             )
         )
     return found

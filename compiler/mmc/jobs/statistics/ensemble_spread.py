@@ -6,6 +6,7 @@ reduce, as all these samples are drawn from the same events. Then the error of t
 deviation.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ from mmc.jobs.learning.estimators import Estimator
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.limits import Cloud, Limits
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.projections import Intervals
 
 N_EVENTS = 2_000
 """The number of Asimov events on which the members are compared."""
@@ -55,18 +57,27 @@ class EnsembleSpread:
         return np.asarray(self.deviations.var(axis=0, ddof=1) * self.errors_per_spread**2)
 
     def arrays(self, limits: Limits) -> dict[str, Array]:
-        """``members``: ln λ with each member alone, shape (members, *grid). Nothing for scores, and on large grids."""
+        """``members``: ln λ with each member alone, shape (members, *grid); ``training_error``: the standard error of
+        ln λ from the training, shape (*grid). Nothing for scores, and on large grids.
+
+        The latter is that of ln L(θ) - ln L(θ_true), in the scale of ln λ.
+        """
         if not self._members[0].kind.gives_ratio or not self._has_regions:
             return {}
-        return {"members": np.stack([member.on_grid for member in self._each(limits)])}
+        ratio, unscaled = limits.on_grid, limits.infinite_simulation.on_grid
+        widened = 1.0 + np.broadcast_to(limits.per_simulated, limits.log_likelihood.shape)[:-1].reshape(ratio.shape)
+        known = np.isfinite(ratio) & (unscaled < 0.0)
+        scale = np.divide(ratio, unscaled, out=1.0 / widened, where=known)
+        error = scale * np.sqrt(self.variance[:-1]).reshape(ratio.shape)
+        return {"members": np.stack([member.on_grid for member in self._each(limits)]), "training_error": error}
 
     def summary(self, limits: Limits) -> dict[str, Any]:
         """The number of members, and the spread between them.
 
         For ratios, the spread is the largest standard deviation of the members' ln L(θ) - ln L(θ_true), without the
-        rate, in the region at the highest confidence level; and the area of the region with each member, with the error
-        of the area that follows from the training. For scores, it is the standard deviation of the members' scores in
-        units of the spread of their mean, averaged over events and components.
+        rate, in the region at the highest confidence level; and the area of the region with each member, with the
+        errors of the area and of the ends of intervals that follow from the training. For scores, it is the standard
+        deviation of the members' scores in units of the spread of their mean, averaged over events and components.
         """
         members, p = self._members, self._probabilities
         if not members[0].kind.gives_ratio:
@@ -81,7 +92,19 @@ class EnsembleSpread:
         each = self._each(limits)
         areas = {str(level): [one.allowed_area(level) for one in each] for level in self._problem.levels}
         errors = {level: float(np.std(area, ddof=1)) * self.errors_per_spread for level, area in areas.items()}
-        return {**found, "allowed_area": areas, "allowed_area_error": errors}
+        ends = self._errors_of_ends([one.profiled_intervals(self._problem.levels) for one in each])
+        return {**found, "allowed_area": areas, "allowed_area_error": errors, "interval_errors": ends}
+
+    def _errors_of_ends(self, each: Sequence[Intervals]) -> Intervals:
+        """The errors of the ends of intervals; left out where members have different numbers of them."""
+        found: Intervals = {}
+        for name, levels in each[0].items():
+            for level in levels:
+                ends = [intervals[name][level] for intervals in each]
+                if ends[0] and all(len(other) == len(ends[0]) for other in ends):
+                    errors = np.std(ends, axis=0, ddof=1) * self.errors_per_spread
+                    found.setdefault(name, {})[level] = errors.tolist()
+        return found
 
     def _each(self, limits: Limits) -> list[Limits]:
         shifted = limits.log_likelihood + self.deviations

@@ -1,6 +1,7 @@
 """The limits of a trained estimator of any method, with the verdict of the closure tests."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def evaluate_estimator(
     problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator | Mixture, seed: int = 1
 ) -> Result:
     """The limits of an estimator, with the verdict of the closure tests; ``seed`` seeds the toy experiments."""
-    random = np.random.default_rng(seed)
+    random, problem = np.random.default_rng(seed), replace(problem, trained=estimator.trained)
     if isinstance(estimator, Estimator) and settings.score is not None:
         return score_result(problem, settings, settings.score, estimator, random)
     return ratio_result(problem, settings, estimator.log_ratio, random, _share_without_density(problem, estimator))

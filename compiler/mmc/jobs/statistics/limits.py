@@ -291,7 +291,7 @@ class Limits:
             "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
             "allowed_area": {str(level): float(area) for level, area in zip(levels, own, strict=True)},
             "allowed_area_error": {},
-            "intervals": self._intervals(levels),
+            "intervals": self.profiled_intervals(levels),
             "interval_errors": {},
         }
         left_out, shifted = self._other_ratios
@@ -316,11 +316,12 @@ class Limits:
     def _on_grid(self, ratios: Array) -> Array:
         return ratios[:, :-1].reshape(-1, *self.grid.shape)
 
-    def _intervals(self, levels: Sequence[float]) -> Intervals:
+    def profiled_intervals(self, levels: Sequence[float]) -> Intervals:
+        """The intervals of each parameter at each level, profiled over all others."""
         return self._intervals_of(self.on_grid[np.newaxis], levels)[0]
 
     def _intervals_of(self, ratios: Array, levels: Sequence[float]) -> list[Intervals]:
-        """The profiled intervals of each parameter, for each of several ln λ of shape (sets, \\*grid)."""
+        """The same for each of several ln λ of shape (sets, \\*grid)."""
         curves = [profiles(ratios, [k]) for k in range(len(self.grid.axes))]
         return [intervals(self.grid.axes, each, levels) for each in zip(*curves, strict=True)]
 

@@ -72,6 +72,9 @@ class LimitProblem:
     training: Array | None = None
     """The variance of ln L(θ) - ln L(θ_true) from the training of networks, for the expected events at each of
     :attr:`points`; None if limits do not include it."""
+    trained: tuple[Array, Array] | None = None
+    """The mean and the standard deviation of each parameter over the samples that a network has learned from, each of
+    shape (parameters,); None if the network does not depend on the parameters, or it is not known."""
     scans: tuple[LikelihoodScan, ...] = ()
     """The scans that the study asks for."""
     box: Box | None = None

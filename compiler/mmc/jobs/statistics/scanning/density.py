@@ -83,7 +83,7 @@ class BinnedDensity:
             fractions = self.binning.fractions(Summaries(self.summary(data.x), probabilities))
 
         def mean_log(_: Array, coefficients: Array) -> Array:
-            return np.asarray(self._log(coefficients) @ fractions)
+            return np.asarray(self.log_ratio(coefficients) @ fractions)
 
         if self.varied is None:
             return Shape(mean_log)
@@ -102,7 +102,7 @@ class BinnedDensity:
         scaled = coefficients / np.where(possible, whole, 1.0)[:, np.newaxis]
         return np.where(possible[:, np.newaxis], scaled, self.reference / (self.reference @ totals))
 
-    def _log(self, coefficients: Array) -> Array:
+    def log_ratio(self, coefficients: Array) -> Array:
         """ln r in all bins, shape (points, bins); 0 in bins that are not known."""
         totals = self.sums.sum(axis=0)
         denominator = self.sums @ self.reference / (self.reference @ totals)

@@ -128,7 +128,7 @@ run() {
 dry='' status=0 retries=0 argv=() stage='' job='' fingerprint=''
 if [[ ${1-} == -n ]]; then
   dry=yes
-elif [[ ${1-} != tdd040ef7b36c5d3 ]]; then
+elif [[ ${1-} != t9c0129f6fbd6894 ]]; then
   echo "task.sh: the study was compiled anew since this task was submitted: submit again" >&2
   exit 2
 fi

@@ -1,0 +1,95 @@
+"""A network of the parameters must have training samples all over the confidence region."""
+
+from typing import Any
+
+import numpy as np
+
+from mmc.compiler.catalogue.methods import RATIO
+from mmc.jobs.statistics.closure.declaration import (
+    DOUBTFUL,
+    FAILED,
+    PASSED,
+    ClosureTest,
+    Figures,
+    figures_or_null,
+    percent,
+)
+from mmc.jobs.statistics.closure.evidence import Evidence
+
+REACH = 2.0
+"""A flat prior ends at √3 standard deviations. Beyond 2 there are 5 % of the samples of a Gaussian prior."""
+OUTSIDE = {FAILED: 0.25, DOUBTFUL: 0.05}
+"""The largest part of the confidence region that may be farther away."""
+
+
+def measure(evidence: Evidence) -> dict[str, Any]:
+    """The figures at the highest confidence level; null where the network does not depend on the parameters."""
+    problem, trained = evidence.problem, evidence.problem.trained
+    if trained is None or not problem.file.has_morphing:
+        return {"trained_region": None}
+    inside = evidence.limits.allowed(max(problem.levels)).ravel()
+    points = np.concatenate([problem.points[:-1][inside], problem.theta_true[np.newaxis]])
+    mean, width = trained
+    distances = np.abs(points - mean) / width
+    each = distances.max(axis=1)
+    worst = int(np.argmax(each))
+    return {
+        "trained_region": {
+            "outside": float((each[:-1] > REACH).mean()) if len(each) > 1 else 0.0,
+            "distance": float(each[worst]),
+            "parameter": list(problem.grid.axes)[int(np.argmax(distances[worst]))],
+            "theta": problem.named(points[worst]),
+        }
+    }
+
+
+def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
+    """The verdict, and the reason if it is not 'passed'."""
+    found = figures["trained_region"]
+    name = found["parameter"]
+    for verdict, most in OUTSIDE.items():
+        if found["outside"] > most:
+            return verdict, (
+                f"{found['outside']:.0%} of the confidence region has hardly any training samples: {name} = "
+                f"{found['theta'][name]:g} is {found['distance']:.1f} standard deviations of the samples away from "
+                "their mean; the ratio is extrapolated there, so widen the prior, or use `derivatives`, which have none"
+            )
+    return PASSED, ""
+
+
+SCHEMA: dict[str, Any] = {
+    "outside": {
+        "description": f"Part of the points in the confidence region that are more than {REACH:g} standard deviations "
+        "of the training samples away from their mean.",
+        "$ref": "#/definitions/fraction",
+    },
+    "distance": {
+        "description": "Largest distance of a point of the region, or of the true point, from the mean of the training "
+        "samples, in their standard deviations.",
+        "type": "number",
+        "minimum": 0,
+    },
+    "parameter": {"description": "The parameter of this distance.", "type": "string"},
+    "theta": {"$ref": "#/definitions/point"},
+}
+
+TEST = ClosureTest(
+    name="trained_region",
+    place=17,
+    families=(RATIO.name,),
+    demand="the network of a ratio or density has training samples all over the confidence region",
+    tolerance=f"{percent(OUTSIDE[DOUBTFUL])} of the region",
+    explanation=f"""
+    A network with θ among its inputs extrapolates where its prior has no samples, and its ratio is usually too flat
+    there: the region then grows, and other tests see it only as far as test events tell. So the region at the highest
+    confidence level is compared with the mean and the standard deviation of each parameter over the training samples.
+    A flat prior ends at 1.7 standard deviations; of a Gaussian prior, 5 % of the samples are beyond {REACH:g}. The test
+    is doubtful if more than {percent(OUTSIDE[DOUBTFUL])} of the points in the region are beyond {REACH:g} in any
+    parameter, and fails above {percent(OUTSIDE[FAILED])}. It is not made for networks that do not depend on θ
+    (`derivatives`, morphing-aware ratios), without morphing, where the points are benchmarks, and with
+    `scale_parameters: false`, as the network then does not know the samples.
+    """,
+    schema={"trained_region": figures_or_null(SCHEMA)},
+    measure=measure,
+    grade=grade,
+)
