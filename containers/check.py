@@ -1,6 +1,6 @@
 """Build the learning image with podman, run a tiny Drell-Yan study in it with two engines, and here as a script.
 
-In the image each job of the CWL workflow is started alone, and Yadage has several jobs in a task.
+In the image several jobs that make or read events are one task.
 
     python containers/check.py [--base IMAGE]
 
@@ -59,14 +59,13 @@ def main() -> int:
         _prepare_podman(scratch)
         with _timed("base image"):
             base = arguments.base or _bootstrap(scratch / "rootfs")
-        studies = {target: scratch / f"{target}.yaml" for target in ("script", "yadage", "cwl")}
-        for target, study in studies.items():
-            study.write_text(yaml.safe_dump(_study(target), sort_keys=False), encoding="utf-8")
+        study = scratch / "study.yaml"
+        study.write_text(yaml.safe_dump(_study(), sort_keys=False), encoding="utf-8")
         with ThreadPoolExecutor() as pool, quick_jobs() as environment:
-            here = pool.submit(_run, "script", studies["script"], environment)
+            here = pool.submit(_run, "script", study, environment)
             with _timed("learning image"):
                 _build(base, scratch / "wheels")
-            there = {target: pool.submit(_run, target, studies[target]) for target in ("yadage", "cwl")}
+            there = {target: pool.submit(_run, target, study) for target in ("yadage", "cwl")}
             made = {target: running.result() for target, running in there.items()}
             differ = _differences(here.result(), made)
     return 1 if differ else 0
@@ -94,7 +93,7 @@ def _scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _study(target: str) -> dict[str, Any]:
+def _study() -> dict[str, Any]:
     """The tiny study in the image, with one of its parameters and two of its methods: every stage, in 21 jobs."""
     study: dict[str, Any] = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
     for named in (study["parameters"], study["evaluation"]["grid"]):
@@ -102,8 +101,8 @@ def _study(target: str) -> dict[str, Any]:
     del study["methods"]["alice"]
     study["generation"]["samples"]["signal"]["events"] = {"default": 400}
     along = {name: point for name, point in study["benchmarks"].items() if not point.pop("c_LR")}
-    batch = {"batch": {"jobs_per_task": 10}} if target == "yadage" else {}
-    return study | {"benchmarks": along, "execution": {"images": {"physics": IMAGE, "learning": IMAGE}, **batch}}
+    execution = {"images": {"physics": IMAGE, "learning": IMAGE}, "batch": {"jobs_per_task": 10}}
+    return study | {"benchmarks": along, "execution": execution}
 
 
 def _prepare_podman(scratch: Path) -> None:

@@ -17,8 +17,9 @@ from scipy.special import chdtri
 
 from mmc.compiler.catalogue.labels import label_problem, printable
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.allowed_areas import refinement
 from mmc.jobs.statistics.between_points import refined
-from mmc.jobs.statistics.limits import p_values, refinement
+from mmc.jobs.statistics.limits import p_values
 from mmc.jobs.statistics.projections import profile
 
 log = logging.getLogger(__name__)
@@ -143,7 +144,8 @@ def _distance(log_likelihood_ratio: Array) -> Array:
 
 def _refined_distance(log_likelihood_ratio: Array) -> Array:
     """The same on a finer grid."""
-    fine = refined(np.minimum(-2.0 * log_likelihood_ratio, 1e6), refinement(log_likelihood_ratio.shape))
+    shape = log_likelihood_ratio.shape
+    fine = refined(np.minimum(-2.0 * log_likelihood_ratio, 1e6), refinement(shape), len(shape))
     return np.sqrt(np.maximum(fine, 0.0))
 
 
