@@ -2,11 +2,11 @@
 
     python benchmarks/kills.py [--kills N] [--seed N] [--on local|slurm|hyperqueue|snakemake|toil|cwl|yadage]
 
-Runs a small study of real jobs, kills a random process at a random time, and goes on as the engine's page says, until N
-times something has been killed; whenever the study is finished, it starts from nothing. `local`, `slurm` and `hyperqueue`
-are `mmc run --on`, the others are engines that run a bundle. The target is in turn the program that was started, its
-children (`run.sh` of `mmc run`), a job, or all of them at once. A Slurm of one node is started for this; `MMC_SNAKEMAKE`
-and `MMC_TOIL` name these programs. Yadage resumes nothing: it starts anew. Prints one JSON object:
+Runs a small study of real jobs, kills a random process at a random time, and goes on as the engine's page says, until
+N times something has been killed; whenever the study is finished, it starts from nothing. `local`, `slurm` and
+`hyperqueue` are `mmc run --on`, the others are engines that run a bundle. The target is in turn the program that was
+started, its children (`run.sh` of `mmc run`), a job, or all of them at once. A Slurm of one node is started for this;
+`MMC_SNAKEMAKE` and `MMC_TOIL` name these programs. Yadage resumes nothing: it starts anew. Prints one JSON object:
 
 - lost: jobs that were finished before a kill and are not afterwards
 - doubled: jobs that ran again although they were finished, or in two processes at a time in the same folder

@@ -2,8 +2,8 @@
 
 Masses, decays and the shape of the spectra are those of the processes; spins, interference with other diagrams and the
 cuts of the run card are left out. The weights of the signal are a square of amplitudes that are linear in the four
-coefficients, two of which grow with the energy: so the morphing of the study is exact. `PDF4LHC15_nlo_30` and the scales
-are constant factors with a small tilt. It imports nothing but the tests' stand-in.
+coefficients, two of which grow with the energy: so the morphing of the study is exact. `PDF4LHC15_nlo_30` and the
+scales are constant factors with a small tilt. It imports nothing but the tests' stand-in.
 """
 
 import gzip
@@ -23,8 +23,8 @@ Particle = tuple[int, int, int, int, int, int, Momentum, float]
 """PDG number, status, first and last mother, colours, momentum, mass."""
 
 PARAM_CARD = (
-    "Block smeft\n  4 1.0 # cHbox\n  5 1.0 # cHDD\n  7 1.0 # cHW\n  28 1.0 # cHj3\nBlock mass\n  6 172.76\n  24 80.387\n"
-    "  25 125.09\nDECAY 25 0.00407\n"
+    "Block smeft\n  4 1.0 # cHbox\n  5 1.0 # cHDD\n  7 1.0 # cHW\n  28 1.0 # cHj3\nBlock mass\n  6 172.76\n"
+    "  24 80.387\n  25 125.09\nDECAY 25 0.00407\n"
 )
 RUN_CARD = simple.RUN_CARD + "".join(
     f" 0 = {name}\n"
