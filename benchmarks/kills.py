@@ -55,11 +55,6 @@ generation:
     signal: {process: dimuon, events: 200, events_per_job: 200, run_card: {m_min: 470 GeV}}
 observables:
   m_ll: {definition: "(mu[0] + mu[1]).m", required: true}
-methods:
-  sally:
-    theta: {benchmark: sm}
-    samples: 200
-    training: {n_hidden: [5], n_epochs: 1, batch_size: 64, initial_lr: 0.002}
 evaluation:
   luminosity: 36 fb^-1
   theta_true: {benchmark: sm}
@@ -67,6 +62,14 @@ evaluation:
   baselines: {rate: true}
 plots: {formats: [svg]}
 """
+TRAINING = """\
+methods:
+  sally:
+    theta: {benchmark: sm}
+    samples: 200
+    training: {n_hidden: [5], n_epochs: 1, batch_size: 64, initial_lr: 0.002}
+"""
+"""Of `local` alone: imports of torch take most of the time of such a small study."""
 TARGETS = ("runner", "children", "job", "all")
 PATIENCE_S = 20.0
 """The time in which all processes of a finished run must have ended."""
@@ -130,7 +133,7 @@ def main() -> None:
     parser.add_argument("--on", choices=[*RUN_ON, *ENGINES], default="local")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="mmc-kills-"))
-    (folder / "study.yaml").write_text(STUDY, encoding="utf-8")
+    (folder / "study.yaml").write_text(STUDY + TRAINING * (arguments.on == "local"), encoding="utf-8")
     started = time.monotonic()
     subprocess.run(_run_on(folder, "undisturbed", "local"), check=True, stdout=subprocess.DEVNULL)
     attack = Attack(folder, arguments.on, digests(folder / "undisturbed" / "out"), random.Random(arguments.seed))
