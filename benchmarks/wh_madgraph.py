@@ -17,6 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "jobs"))
 import fake_madgraph as simple
 
+del sys.path[0]
+
 Momentum = tuple[float, float, float, float]
 """Energy and momentum in GeV."""
 Particle = tuple[int, int, int, int, int, int, Momentum, float]
