@@ -213,11 +213,10 @@ class Attack:
 
     def _kill(self, target: str, run: int) -> bool:
         """Kill a process of the run; whether there was one."""
-        script = children(run)
-        jobs = processes_of(self.folder, b"step")
+        everyone = list({run, *descendants(run), *processes_of(self.folder)})
+        jobs = [process for process in everyone if b"step" in words(process)]
         one = self.draw.sample(jobs, min(1, len(jobs)))
-        everyone = list({run, *script, *processes_of(self.folder)})
-        chosen = {"runner": [run], "children": script, "job": one, "all": everyone}[target]
+        chosen = {"runner": [run], "children": children(run), "job": one, "all": everyone}[target]
         for process in self.draw.sample(chosen, len(chosen)):
             try:
                 os.kill(process, signal.SIGKILL)
@@ -299,11 +298,19 @@ def digests(place: Path) -> dict[Job, dict[str, str]]:
 
 
 def children(process: int) -> list[int]:
-    """The child processes of a process (Linux)."""
-    try:
-        return [int(text) for text in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
-    except OSError:
-        return []
+    """The child processes of a process and all its threads (Linux)."""
+    found: list[int] = []
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, path.read_text().split())
+    return found
+
+
+def descendants(process: int) -> Iterator[int]:
+    """The children of a process, their children and so on."""
+    for child in children(process):
+        yield child
+        yield from descendants(child)
 
 
 def words(process: int) -> list[bytes]:
