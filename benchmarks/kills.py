@@ -175,7 +175,8 @@ class Attack:
             attacks += killed
             now = finished(self.place)
             if self.engine is None or self.engine.resumes:
-                self.wrong["lost"] += [str(job) for job in before.keys() - now.keys()]
+                if not (complete and self.engine):  # Toil removes its store; what is left are the results, see below
+                    self.wrong["lost"] += [str(job) for job in before.keys() - now.keys()]
                 self.wrong["doubled"] += [str(job) for job in before.keys() & now.keys() if now[job] - before[job]]
             before = now
             sys.stderr.write(f"\r{dict(self.kills)} killed, {self.finished_runs} runs, wrong: {self._counts()} ")

@@ -116,7 +116,8 @@ def main() -> None:
         mmc, empty = shlex.quote(str(Path(sys.executable).with_name("mmc"))), hashlib.sha256().hexdigest()
         (folder / "bin" / "mmc").write_text(PROGRAM.format(mmc=mmc, empty=empty))
         (folder / "bin" / "mmc").chmod(0o755)
-        path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+        others = [str(Path(sys.executable).parent), os.environ["PATH"], str(Path(COMMANDS["toil"][0]).parent)]
+        path = os.pathsep.join([str(folder / "bin"), *others])
         environment = {**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore"}
         for engine in arguments.engines:
             which = 2 if engine == "slurm" else 1

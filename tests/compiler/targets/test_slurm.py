@@ -132,7 +132,7 @@ def test_several_jobs_in_a_task(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """A job that fails does not stop the others of its task. Tasks of `analyse` are shorter than those of `simulate`."""
+    """A job that fails does not stop the others of its task. Tasks of `analyse` are shorter than the others."""
     batch = Batch(jobs_per_task=4, running_tasks=2, task_time_s=60.0, job_time_s={"analyse": 30.0})
     plan = replace(make_plan(splits=10), batch=batch)
     folder = place(plan, "slurm", tmp_path / "bundle")
