@@ -50,6 +50,7 @@ IMPORTED = (
     "h5py",
     "iminuit",
     "matplotlib.pyplot",
+    "particle",
     "pythia8mc",
     "scipy.optimize",
     "scipy.stats",

@@ -8,13 +8,11 @@ from importlib import import_module
 from mmc.compiler.catalogue.generators import GENERATORS
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.jobs.madminer import workarounds
-from particle import Particle
 
 workarounds.apply_reader()
 
 from madminer.utils.interfaces.lhe import get_elementary_pdg_ids  # noqa: E402 - as mended
 
-Particle.all()
 get_elementary_pdg_ids()
 for module in [*(stage.step for stage in STAGES.values()), *GENERATORS["pythia8"].steps.values()]:
     import_module(module)

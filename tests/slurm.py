@@ -39,16 +39,19 @@ SlurmdParameters=config_overrides
 MpiDefault=none
 MailProg=/bin/true
 KillWait=2
-MaxArraySize=8
+MaxArraySize={largest_array}
 NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=8000 Feature=fast
 PartitionName=short Nodes=one Default=YES MaxTime=60 State=UP
 """
-"""An array has at most eight tasks, so that small studies need several."""
+"""``largest_array`` is one more than the largest index of a task."""
 
 
 @contextmanager
-def cluster() -> Iterator[dict[str, str]]:
-    """The variables that the programs of Slurm need; skips where there is no Slurm, or no right to start it."""
+def cluster(largest_array: int = 8) -> Iterator[dict[str, str]]:
+    """The variables that the programs of Slurm need; skips where there is no Slurm, or no right to start it.
+
+    :param largest_array: by default so few tasks that small studies need several arrays
+    """
     search = f"{os.environ['PATH']}:/usr/sbin"
     missing = [name for name in PROGRAMS if shutil.which(name, path=search) is None]
     if missing:
@@ -70,6 +73,7 @@ def cluster() -> Iterator[dict[str, str]]:
                 folder=folder,
                 controller_port=ports[0],
                 node_port=ports[1],
+                largest_array=largest_array,
             )
         )
         variables = {"SLURM_CONF": str(configuration)}

@@ -45,6 +45,14 @@ def end_with_parent(parent: int) -> None:
         pass
 
 
+def memory_of_machine() -> int:
+    """The memory of this machine, or of this container, in bytes."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError):  # `max` without a limit
+        memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return memory
+
+
 def path_with_mmc() -> str:
     """A search path on which jobs find the running ``mmc``.
 

@@ -20,7 +20,7 @@ def finish(study: Path, run: Path) -> None:
             place.mkdir(parents=True)
             (place / "result").touch()
             record = {"stage": stage.name, "job": job.name, "fingerprint": job.fingerprint, "outputs": EMPTY}
-            (place / "job.json").write_text(json.dumps({**record, "seed": 1, "seconds": 0.0, "mmc": "0"}))
+            (place / "job.json").write_text(json.dumps({**record, "seed": 1, "seconds": 4.0, "mmc": "0"}))
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def test_only_what_an_edit_touches_would_run(variant: Path, run: Path, tmp_path:
     title, _, *lines = capsys.readouterr().out.splitlines()
     assert title == f"drell-yan-tiny in {run}: 4 of 36 jobs would run"
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
-    assert rows["sample"] == "3 3"
-    assert rows["train"] == "3 2 1 its settings, seed or files have changed"
-    assert rows["evaluate"] == "3 2 1 it reads train made anew"
-    assert rows["baselines"] == "4 3 1 there is no output"
+    assert rows["sample"] == "3 3 4"
+    assert rows["train"] == "3 2 1 4 its settings, seed or files have changed"
+    assert rows["evaluate"] == "3 2 1 4 it reads train made anew"
+    assert rows["baselines"] == "4 3 1 4 there is no output"
     assert rows["report"] == "1 1 it reads train, evaluate, baselines made anew"
     assert main(["plan", str(variant), "--since", str(run), "--format", "json"]) == 0
     stages = json.loads(capsys.readouterr().out)["stages"]
@@ -79,7 +79,7 @@ def test_a_damaged_output_and_what_may_follow_from_it(tiny: Path, run: Path, cap
     assert main(["plan", str(tiny), "--since", str(run)]) == 0
     title, _, head, *lines = capsys.readouterr().out.splitlines()
     assert title.endswith(": 1 of 35 jobs would run, 1 if what they read turns out different")
-    assert head.split() == ["stage", "jobs", "finished", "run", "perhaps", "why"]
+    assert head.split() == ["stage", "jobs", "finished", "run", "perhaps", "s", "each", "why"]
     assert " ".join(lines[0].split()) == "configure 1 1 there is no output"
 
 

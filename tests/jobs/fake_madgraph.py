@@ -28,10 +28,10 @@ def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def output(folder: Path) -> None:
+def output(folder: Path, param_card: str = PARAM_CARD, run_card: str = RUN_CARD) -> None:
     for name, text in (
-        ("Cards/param_card_default.dat", PARAM_CARD),
-        ("Cards/run_card_default.dat", RUN_CARD),
+        ("Cards/param_card_default.dat", param_card),
+        ("Cards/run_card_default.dat", run_card),
         ("Cards/me5_configuration.txt", f"mg5_path = {Path(__file__).parent}\n"),
         ("bin/internal/__init__.py", ""),
         ("bin/internal/banner.py", BANNER),

@@ -32,16 +32,17 @@ def since(plan: Plan, run: Path) -> "list[Forecast]":
 
 
 def to_text(plan: Plan, run: Path, stages: "list[Forecast]") -> str:
-    """The stages with numbers of jobs and the reasons why jobs run."""
+    """The stages with numbers of jobs, the mean time of those that are finished, and the reasons why jobs run."""
     total, later = sum(len(stage.run) for stage in stages), sum(len(stage.later) for stage in stages)
     perhaps = f", {later:,} if what they read turns out different" if later else ""
     lines = [f"{plan.study} in {run}: {total:,} of {plan.n_jobs:,} jobs would run{perhaps}", ""]
-    rows = [("stage", "jobs", "finished", "run", *(["perhaps"] if later else []), "why")]
+    rows = [("stage", "jobs", "finished", "run", *(["perhaps"] if later else []), "s each", "why")]
     for stage in stages:
         why = [f"{reason} ({n:,})" if len(stage.why) > 1 else reason for reason, n in stage.why.most_common(REASONS)]
         why += ["…"] if len(stage.why) > REASONS else []
         counts = [stage.jobs, stage.finished, len(stage.run), *([len(stage.later)] if later else [])]
-        rows.append((stage.stage, *(f"{n:,}" if n else "" for n in counts), "; ".join(why)))
+        each = "" if stage.seconds is None else f"{stage.seconds:.3g}"
+        rows.append((stage.stage, *(f"{n:,}" if n else "" for n in counts), each, "; ".join(why)))
     return "\n".join([*lines, *table(rows, right=range(1, len(rows[0]) - 1))]) + "\n"
 
 
@@ -59,6 +60,7 @@ def to_json(plan: Plan, run: Path, stages: "list[Forecast]") -> str:
                 "finished": stage.finished,
                 "run": [{"job": job, "reason": reason} for job, reason in stage.run.items()],
                 "later": list(stage.later),
+                "seconds": stage.seconds,
             }
             for stage in stages
         ],

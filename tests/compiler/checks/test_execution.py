@@ -30,6 +30,19 @@ IMAGES = "images: {physics: 'mmc:1', learning: 'mmc:1'}"
             "`execution.resources.train.retries` must be at least 1, not 0",
         ),
         ("{resources: {trian: {cpus: 2}}}", "MMC101", "unknown key 'trian' in `execution.resources`"),
+        (
+            "{batch: {task_time: 9, job_time: {simulate: 1 s}}}",
+            "MMC110",
+            "`execution.batch.task_time` is a number without a unit of time",
+        ),
+        ("{batch: {task_time: 1 h, job_time: {simulate: 0 s}}}", "MMC110", "a job cannot run with '0 s'"),
+        ("{batch: {task_time: 1 h, job_time: {detect: 4 s}}}", "MMC605", "the study has no stage detect"),
+        (
+            "{batch: {task_time: 1 h, job_time: {}}}",
+            "MMC611",
+            "how long a job takes is not known, so neither is how many fit in a task",
+        ),
+        ("{batch: {job_time: {simulate: 4 s}}}", "MMC611", "how long a task is to take is not given"),
         ("{batch: {system: lsf}}", "MMC104", "`execution.batch.system` cannot be 'lsf'"),
         (
             f"{{{IMAGES}, reana: {{jobs: {{compute_backend: lsf}}}}}}",

@@ -1,6 +1,7 @@
 """Yadage and cwltool really run bundles, whose jobs are a fake step program that records its words."""
 
 import hashlib
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import yaml
 from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.resources import Resources
 from mmc.compiler.plan.model import Plan
-from mmc.compiler.targets import TARGETS, Options
+from mmc.compiler.targets import TARGETS, Options, dataflow
 from mmc.compiler.targets.cwl import without_gathering
 
 from tests.compiler.targets.conftest import Place, StepProgram
@@ -102,6 +103,20 @@ def test_a_task_may_take_the_time_of_all_its_jobs() -> None:
     texts = TARGETS["cwl"](replace(plan, stages=tuple(stages), batch=Batch(jobs_per_task=3)), Options()).texts
     limits = {name: yaml.safe_load(texts[f"tools/{name}.cwl"])["requirements"] for name in ("simulate", "combine")}
     assert [entry["ToolTimeLimit"]["timelimit"] for entry in limits.values()] == [180, 60]
+
+
+def test_tasks_of_a_time_have_as_many_jobs_as_fit() -> None:
+    """With Slurm each stage by itself; elsewhere tasks read one task, so the longest job decides."""
+    batch = Batch(jobs_per_task=2, task_time_s=60.0, job_time_s={"simulate": 14.0, "analyse": 0.1, "train": 1e9})
+    assert [batch.together(stage) for stage in ("simulate", "analyse", "train", "combine")] == [4, 600, 1, 2]
+    plan = replace(make_plan(9), batch=batch)
+    sizes = {stage.name: [len(task) for task in dataflow.tasks(plan, stage)] for stage in plan.stages}
+    assert (sizes["simulate"], sizes["analyse"], sizes["train"]) == ([4, 4, 1], [4, 4, 1], [1, 1])
+    texts = TARGETS["slurm"](plan, Options()).texts
+    assert json.loads(texts["slurm.json"])["in_stage"] == {"simulate": 4, "analyse": 600, "train": 1}
+    assert "row < first + 600 " in texts["slurm/analyse.sbatch"]
+    rows = TARGETS["htcondor"](plan, Options()).texts["htcondor/simulate.rows"].splitlines()
+    assert [len(row.split()) for row in rows] == [4, 4, 1]
 
 
 def test_keys_of_one_batch_system_are_for_it_alone() -> None:

@@ -132,8 +132,9 @@ def test_several_jobs_in_a_task(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """A job that fails does not stop the others of its task."""
-    plan = replace(make_plan(splits=10), batch=Batch(jobs_per_task=4, running_tasks=2))
+    """A job that fails does not stop the others of its task. Tasks of `analyse` are shorter than the others."""
+    batch = Batch(jobs_per_task=4, running_tasks=2, task_time_s=60.0, job_time_s={"analyse": 30.0})
+    plan = replace(make_plan(splits=10), batch=batch)
     folder = place(plan, "slurm", tmp_path / "bundle")
     monkeypatch.setenv("FAKE_FAIL", "simulate/signal.sm.1")
     assert submit(folder, variables) == 0
@@ -143,7 +144,7 @@ def test_several_jobs_in_a_task(
     monkeypatch.delenv("FAKE_FAIL")
     capfd.readouterr()
     assert submit(folder, variables) == 0
-    assert "submitted 11 jobs in 6 tasks, 6 arrays; 18 jobs were done before" in capfd.readouterr().out
+    assert "submitted 11 jobs in 7 tasks, 7 arrays; 18 jobs were done before" in capfd.readouterr().out
     assert step_program.ran(folder / "out") == recorded(expected_commands(plan))
 
 

@@ -11,6 +11,10 @@ from mmc.jobs.resume.run_table import Job, Output, RunTable
 Stages = Sequence[tuple[str, int]]
 
 
+def alone(_stage: str) -> int:
+    return 1
+
+
 def table(stages: Stages, reads: dict[int, Collection[int]]) -> RunTable:
     """The table of stages with so many jobs; ``reads`` has the rows that a row reads."""
     readers: dict[int, list[int]] = {}
@@ -35,7 +39,7 @@ READS: dict[int, Collection[int]] = {
 
 def test_tasks_wait_for_the_task_with_their_number() -> None:
     run = table(CHAIN, READS)
-    assert arrays(run, range(12), 1, 1000) == [
+    assert arrays(run, range(12), alone, 1000) == [
         Array("configure", (0,)),
         Array("simulate", (0, 1, 2, 3, 4), (After(0),)),
         Array("analyse", (0, 1, 2, 3, 4), (After(0), After(1, same_number=True))),
@@ -45,7 +49,7 @@ def test_tasks_wait_for_the_task_with_their_number() -> None:
 
 def test_jobs_that_are_done_are_not_waited_for() -> None:
     run = table(CHAIN, READS)
-    assert arrays(run, [3, 6, 8, 11], 1, 1000) == [
+    assert arrays(run, [3, 6, 8, 11], alone, 1000) == [
         Array("simulate", (2,)),
         Array("analyse", (0,)),
         Array("analyse", (2,), (After(0, same_number=True),)),
@@ -54,7 +58,7 @@ def test_jobs_that_are_done_are_not_waited_for() -> None:
 
 
 def test_large_stages_are_several_arrays() -> None:
-    made = arrays(table(CHAIN, READS), range(1, 12), 1, 2)
+    made = arrays(table(CHAIN, READS), range(1, 12), alone, 2)
     assert [(array.stage, array.tasks) for array in made] == [
         *((stage, tasks) for stage in ("simulate", "analyse") for tasks in ((0, 1), (2, 3), (4,))),
         ("combine", (0,)),
@@ -64,7 +68,7 @@ def test_large_stages_are_several_arrays() -> None:
 
 
 def test_several_jobs_in_a_task() -> None:
-    assert arrays(table(CHAIN, READS), range(1, 12), 2, 1000) == [
+    assert arrays(table(CHAIN, READS), range(1, 12), lambda _: 2, 1000) == [
         Array("simulate", (0, 1, 2)),
         Array("analyse", (0, 1, 2), (After(0, same_number=True),)),
         Array("combine", (0,), (After(1),)),
@@ -74,7 +78,7 @@ def test_several_jobs_in_a_task() -> None:
 def test_a_few_tasks_are_waited_for_one_by_one() -> None:
     """Events of a process wait for this process alone."""
     run = table([("generate", 2), ("simulate", 4)], {2: [0], 3: [0], 4: [1], 5: [1]})
-    assert arrays(run, range(6), 1, 1000) == [
+    assert arrays(run, range(6), alone, 1000) == [
         Array("generate", (0, 1)),
         Array("simulate", (0, 1), (After(0, 0),)),
         Array("simulate", (2, 3), (After(0, 1),)),
@@ -84,7 +88,7 @@ def test_a_few_tasks_are_waited_for_one_by_one() -> None:
 def test_who_gathers_many_waits_for_no_others() -> None:
     """Two groups of events are combined; a job that fails in one does not stop the other."""
     run = table([("analyse", 12), ("combine", 2)], {12: range(6), 13: range(6, 12)})
-    assert arrays(run, range(14), 1, 1000) == [
+    assert arrays(run, range(14), alone, 1000) == [
         Array("analyse", (0, 1, 2, 3, 4, 5)),
         Array("analyse", (6, 7, 8, 9, 10, 11)),
         Array("combine", (0,), (After(0),)),
@@ -95,13 +99,13 @@ def test_who_gathers_many_waits_for_no_others() -> None:
 def test_very_different_needs_make_few_arrays() -> None:
     n = 100
     reads = {n + row: [row, (row * 7 + 1) % n] for row in range(n)}
-    made = arrays(table([("sample", n), ("train", n)], reads), range(2 * n), 1, 1000)
+    made = arrays(table([("sample", n), ("train", n)], reads), range(2 * n), alone, 1000)
     assert [array.stage for array in made] == ["sample", "train"]
     assert made[1].after == (After(0),)
 
 
 @st.composite
-def _runs(draw: st.DrawFn) -> tuple[RunTable, set[int], int, int]:
+def _runs(draw: st.DrawFn) -> tuple[RunTable, set[int], dict[str, int], int]:
     sizes = draw(st.lists(st.integers(1, 8), min_size=1, max_size=4))
     names = ["configure", "simulate", "analyse", "combine"]
     starts = [sum(sizes[:k]) for k in range(len(sizes))]
@@ -111,16 +115,18 @@ def _runs(draw: st.DrawFn) -> tuple[RunTable, set[int], int, int]:
         for row in range(start, start + n)
     }
     rows = draw(st.sets(st.integers(0, sum(sizes) - 1)))
-    return table(list(zip(names, sizes, strict=False)), reads), rows, draw(st.integers(1, 4)), draw(st.integers(1, 5))
+    together = {name: draw(st.integers(1, 4)) for name in names}
+    return table(list(zip(names, sizes, strict=False)), reads), rows, together, draw(st.integers(1, 5))
 
 
 @given(_runs())
-def test_every_job_runs_once_and_after_what_it_reads(drawn: tuple[RunTable, set[int], int, int]) -> None:
-    run, rows, per_task, most = drawn
-    made = arrays(run, rows, per_task, most)
+def test_every_job_runs_once_and_after_what_it_reads(drawn: tuple[RunTable, set[int], dict[str, int], int]) -> None:
+    run, rows, together, most = drawn
+    made = arrays(run, rows, together.__getitem__, most)
     first: dict[str, int] = {}
     task_of = {
-        row: (job.stage, (row - first.setdefault(job.stage, row)) // per_task) for row, job in enumerate(run.jobs)
+        row: (job.stage, (row - first.setdefault(job.stage, row)) // together[job.stage])
+        for row, job in enumerate(run.jobs)
     }
     place = {(array.stage, task): k for k, array in enumerate(made) for task in array.tasks}
     assert sorted(place) == sorted({task_of[row] for row in rows})

@@ -109,7 +109,8 @@ def images(ctx: Context) -> Iterator[Diagnostic]:
 MMC605 = Code(
     "MMC605",
     "Resources are for a stage that the study does not have",
-    "The study does not have this stage, so the resources would be ignored; so would be its name in `execution.keep`.",
+    "The study does not have this stage, so the resources would be ignored; so would be its name in `execution.keep` "
+    "and its `job_time`.",
     "warning",
 )
 
@@ -118,7 +119,7 @@ MMC605 = Code(
 def resources(ctx: Context) -> Iterator[Diagnostic]:
     """Resources are for stages of the study."""
     there = stages(ctx)
-    for section in (("execution", "resources"), ("execution", "reana", "stages")):
+    for section in (("execution", "resources"), ("execution", "batch", "job_time"), ("execution", "reana", "stages")):
         for stage in ctx.entries(*section):
             if there and stage not in there:
                 message = f"the study has no stage {stage}"
@@ -232,3 +233,25 @@ def batch(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(
                 MMC610, (*section, key), f"`{key}` is for {SLURM}, and the system is {HTCONDOR}", "remove it", key=True
             )
+
+
+MMC611 = Code(
+    "MMC611",
+    "The time of a task needs the times of jobs",
+    "mmc divides `task_time` by the measured time of a job, `job_time`, for each stage that is named there: the one "
+    "says nothing without the other. `mmc plan STUDY --since RUN` shows the times of the jobs of a run.",
+)
+
+
+@rule(MMC611)
+def task_time(ctx: Context) -> Iterator[Diagnostic]:
+    """`task_time` and `job_time` come together."""
+    section = ("execution", "batch")
+    target, measured = (ctx.given(*section, key) and ctx.get(*section, key) != {} for key in ("task_time", "job_time"))
+    if target and not measured:
+        message = "how long a job takes is not known, so neither is how many fit in a task"
+        help_text = "add measured times, `job_time: {simulate: 4 s}`; `mmc plan STUDY --since RUN` shows those of a run"
+        yield ctx.problem(MMC611, (*section, "task_time"), message, help_text, key=True)
+    elif measured and not target:
+        message = "how long a task is to take is not given"
+        yield ctx.problem(MMC611, (*section, "job_time"), message, "add it, `task_time: 10 min`", key=True)

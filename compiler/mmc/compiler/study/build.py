@@ -102,7 +102,7 @@ def build_study(data: Mapping[str, Any]) -> Study:
         installations=data["execution"]["installations"],
         resources={stage: _resources(entry) for stage, entry in data["execution"]["resources"].items()},
         reana=_reana(data["execution"].get("reana")),
-        batch=Batch(**data["execution"].get("batch", {})),
+        batch=_batch(data["execution"].get("batch", {})),
         from_run=(data["events"][FROM_RUN]["folder"], data["events"][FROM_RUN]["stage"])
         if takes_events(data)
         else None,
@@ -371,6 +371,14 @@ def _resources(entry: Mapping[str, Any]) -> Resources:
         time_s=None if time is None else math.ceil(parse_quantity(time, "time")),
         retries=entry.get("retries", 0),
     )
+
+
+def _batch(entry: Mapping[str, Any]) -> Batch:
+    given = {key: value for key, value in entry.items() if key not in ("task_time", "job_time")}
+    if "task_time" not in entry:
+        return Batch(**given)
+    times = {stage: parse_quantity(time, "time") for stage, time in entry["job_time"].items()}
+    return Batch(**given, task_time_s=parse_quantity(entry["task_time"], "time"), job_time_s=times)
 
 
 def _reana(entry: Mapping[str, Any] | None) -> Reana:

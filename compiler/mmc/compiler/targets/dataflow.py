@@ -55,17 +55,27 @@ def words(stage: Stage, language: Mapping[TokenKind, Callable[[str], Word]], *, 
 
 def tasks(plan: Plan, stage: Stage) -> list[tuple[Job, ...]]:
     """The jobs of a stage in tasks, for an engine without batches of its own: several in one if the study asks for it,
-    and they make or read events and are not a result of the run; otherwise each alone."""
-    batch = plan.batch
-    together = (
-        batch.system is None
+    and they make or read events and are not a result of the run; otherwise each alone.
+
+    Tasks of all these stages have the same number of jobs, so that a task reads the output of one task.
+    """
+    n = 1
+    if _is_together(plan, stage):
+        measured = [other.name for other in plan.stages if other.name in plan.batch.job_time_s]
+        bound = [name for name in measured if _is_together(plan, plan.stage(name))]
+        n = min(map(plan.batch.together, bound), default=plan.batch.jobs_per_task)
+    return [stage.jobs[start : start + n] for start in range(0, len(stage.jobs), n)]
+
+
+def _is_together(plan: Plan, stage: Stage) -> bool:
+    """Whether several jobs of a stage may be in one task."""
+    return (
+        plan.batch.system is None
         and stage.group == "physics"
         and stage.scattered
         and stage not in products(plan)
         and all(item.flow is not Flow.PART for item in stage.inputs)
     )
-    n = batch.jobs_per_task if together else 1
-    return [stage.jobs[start : start + n] for start in range(0, len(stage.jobs), n)]
 
 
 def config_path(stage: Stage) -> str:

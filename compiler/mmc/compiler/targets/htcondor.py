@@ -59,8 +59,9 @@ def _image(stage: Stage, options: Options) -> str | None:
 
 def _rows(plan: Plan, stage: Stage, first: int) -> Iterator[str]:
     """A line for each task: the rows of its jobs."""
-    for start in range(0, len(stage.jobs), plan.batch.jobs_per_task):
-        end = min(start + plan.batch.jobs_per_task, len(stage.jobs))
+    together = plan.batch.together(stage.name)
+    for start in range(0, len(stage.jobs), together):
+        end = min(start + together, len(stage.jobs))
         yield " ".join(str(first + k) for k in range(start, end)) + "\n"
 
 
@@ -73,7 +74,7 @@ def _options(plan: Plan, stage: Stage, options: Options) -> Iterator[tuple[str, 
     if asked.memory_mib is not None:
         yield "request_memory", f"{asked.memory_mib}MB"  # HTCondor's MB are MiB
     if asked.time_s is not None:
-        most = (1 + asked.retries) * min(batch.jobs_per_task, len(stage.jobs))
+        most = (1 + asked.retries) * min(batch.together(stage.name), len(stage.jobs))
         yield "allowed_execute_duration", str(asked.time_s * most)
     if batch.account is not None:
         yield "accounting_group", batch.account

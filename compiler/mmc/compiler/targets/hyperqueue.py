@@ -2,6 +2,7 @@
 
 import json
 
+from mmc.compiler.plan.memory import memory_mib
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets import bash, dataflow, tasks
 from mmc.compiler.targets.bundle import Bundle, make_bundle
@@ -25,6 +26,7 @@ def emit(plan: Plan, options: Options) -> Bundle:
         "out": options.out,
         "table": tasks.table_digest(texts[bash.TABLE]),
         "cpus": {stage.name: stage.resources.cpus for stage in plan.stages},
+        "memory_mib": memory_mib(plan),
     }
     texts[LAYOUT] = json.dumps(layout, indent=2, ensure_ascii=False) + "\n"
     texts["hyperqueue/job.sh"] = render(Shell, "batch/job.sh.j2", log=f"{options.out}/hyperqueue.out", **header)

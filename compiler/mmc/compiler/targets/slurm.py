@@ -25,7 +25,13 @@ def emit(plan: Plan, options: Options) -> Bundle:
     if plan.batch.system not in (None, SLURM):
         raise MmcError(f"`execution.batch` of the study is for {plan.batch.system}: compile for the target htcondor")
     first = bash.first_rows(plan)
-    layout = {"jobs_per_task": plan.batch.jobs_per_task, "running_tasks": plan.batch.running_tasks, "out": options.out}
+    batch = plan.batch
+    layout = {
+        "jobs_per_task": batch.jobs_per_task,
+        **({"in_stage": {name: batch.together(name) for name in batch.job_time_s}} if batch.job_time_s else {}),
+        "running_tasks": batch.running_tasks,
+        "out": options.out,
+    }
     texts = tasks.documents(plan, options.out)
     table = tasks.table_digest(texts[bash.TABLE])
     texts |= {
@@ -54,6 +60,7 @@ def _script(plan: Plan, stage: Stage, out: str, first: int, table: str) -> str:
         options=list(_options(plan, stage)),
         first=first,
         end=first + len(stage.jobs),
+        together=plan.batch.together(stage.name),
         table=table,
         plan=plan,
         version=__version__,
@@ -69,5 +76,5 @@ def _options(plan: Plan, stage: Stage) -> Iterator[str]:
     if asked.memory_mib is not None:
         yield f"--mem={asked.memory_mib}M"
     if asked.time_s is not None:
-        most = (1 + asked.retries) * min(batch.jobs_per_task, len(stage.jobs))
+        most = (1 + asked.retries) * min(batch.together(stage.name), len(stage.jobs))
         yield f"--time={math.ceil(asked.time_s * most / 60)}"

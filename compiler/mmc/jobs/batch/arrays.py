@@ -41,12 +41,13 @@ class Array:
     after: tuple[After, ...] = ()
 
 
-def arrays(table: RunTable, rows: Collection[int], jobs_per_task: int, most_tasks: int) -> list[Array]:
+def arrays(table: RunTable, rows: Collection[int], together: Callable[[str], int], most_tasks: int) -> list[Array]:
     """The arrays that run the jobs of these rows, each after those for which it waits.
 
+    :param together: the number of jobs in a task of a stage
     :param most_tasks: tasks whose numbers have the same integer quotient by this may be in one array
     """
-    tasks = _tasks(table, jobs_per_task)
+    tasks = _tasks(table, together)
     waits = _waits(table, rows, tasks)
     gathered = _gathered(waits)
     made: list[Array] = []
@@ -62,10 +63,10 @@ def arrays(table: RunTable, rows: Collection[int], jobs_per_task: int, most_task
     return made
 
 
-def _tasks(table: RunTable, jobs_per_task: int) -> list[Task]:
+def _tasks(table: RunTable, together: Callable[[str], int]) -> list[Task]:
     """The task of each row."""
     first = first_rows(table)
-    return [(job.stage, (row - first[job.stage]) // jobs_per_task) for row, job in enumerate(table.jobs)]
+    return [(job.stage, (row - first[job.stage]) // together(job.stage)) for row, job in enumerate(table.jobs)]
 
 
 def first_rows(table: RunTable) -> dict[str, int]:

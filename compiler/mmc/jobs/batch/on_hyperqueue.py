@@ -4,6 +4,7 @@
 process. Its package has no way to cancel a job: who stops a run with its own server stops the server.
 """
 
+import math
 import os
 import threading
 import time
@@ -22,7 +23,7 @@ from mmc.jobs.resume.pending import Pending
 from mmc.jobs.resume.run_table import RunTable
 from mmc.locks import RUN, held
 from mmc.printing import say
-from mmc.processes import path_with_mmc
+from mmc.processes import memory_of_machine, path_with_mmc
 from mmc.reading import read_json
 
 LAYOUT, SERVER = "hyperqueue.json", "HQ_SERVER_DIR"
@@ -49,11 +50,13 @@ def submit(folder: Path, *, mixed_versions: bool) -> int:
 def run(bundle: Path, events: BinaryIO, cores: int | None, mixed_versions: bool) -> bool:
     """Run the missing jobs of a bundle.
 
-    :param cores: the cores that the worker of a server of its own has; None for all
+    :param cores: the cores of the worker of this process, if there is no other; None for all
     :raises MmcError: when the package is missing, or the server does not answer
     """
     folder = bundle.resolve()
     layout = _layout(folder)
+    own_worker = None if SERVER in os.environ else cores or os.cpu_count() or 1
+    counted = counted_cores(layout["cpus"], layout["memory_mib"], own_worker)
     out, noted = Path(folder / layout["out"]).resolve(), set[int]()
     client = None
     with ExitStack() as stack:
@@ -68,8 +71,8 @@ def run(bundle: Path, events: BinaryIO, cores: int | None, mixed_versions: bool)
             for row in found.now:
                 Folder(out).remove(f"{table.jobs[row].stage}/{table.jobs[row].name}.out")
             watch = Watch(told, found.now)
-            client = client or stack.enter_context(_client(cores))
-            _run_all(client, _job(table, found, folder, layout), watch)
+            client = client or stack.enter_context(_client(own_worker))
+            _run_all(client, _job(table, found, folder, layout, counted), watch)
             if watch.failed:
                 return False
             if any(table.look(row).record is None for row in found.now):
@@ -97,7 +100,21 @@ def _client(cores: int | None) -> Iterator[Any]:
         yield cluster.client()
 
 
-def _job(table: RunTable, found: Pending, folder: Path, layout: Mapping[str, Any]) -> Any:
+def counted_cores(cpus: Mapping[str, int], memory_mib: Mapping[str, int], worker: int | None) -> dict[str, int]:
+    """The cores that HyperQueue counts for a job of each stage.
+
+    A worker of this process does not know its memory. So a job that needs more than its cores' part of it counts as one
+    of more cores, and what does not fit at all as one of all cores: it runs alone.
+
+    :param worker: the cores of the worker of this process; None if the workers are others
+    """
+    if worker is None:
+        return dict(cpus)
+    each = memory_of_machine() / 2**20 / worker
+    return {stage: min(worker, max(cores, math.ceil(memory_mib.get(stage, 0) / each))) for stage, cores in cpus.items()}
+
+
+def _job(table: RunTable, found: Pending, folder: Path, layout: Mapping[str, Any], counted: Mapping[str, int]) -> Any:
     """All jobs of a round as tasks of one HyperQueue job; a task starts when those have ended well that it reads."""
     from hyperqueue import Job
     from hyperqueue.ffi.protocol import ResourceRequest
@@ -112,7 +129,7 @@ def _job(table: RunTable, found: Pending, folder: Path, layout: Mapping[str, Any
             stdout=None,
             stderr=None,
             name=table.maker(row),
-            resources=ResourceRequest(cpus=layout["cpus"][table.jobs[row].stage]),
+            resources=ResourceRequest(cpus=counted[table.jobs[row].stage]),
         )
     return job
 
@@ -148,6 +165,6 @@ def _layout(folder: Path) -> Mapping[str, Any]:
     """:raises UsageError: when the folder has no bundle of the target hyperqueue"""
     try:
         found: Mapping[str, Any] = read_json(folder / LAYOUT)
-        return {name: found[name] for name in ("study", "out", "table", "cpus")}
+        return {name: found[name] for name in ("study", "out", "table", "cpus", "memory_mib")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder} does not hold a bundle of the target hyperqueue") from error

@@ -37,6 +37,8 @@ class SlurmPlace:
     out: Path
     """The folder of all outputs."""
     jobs_per_task: int
+    """The number of jobs of a task, in stages that are not in ``in_stage``."""
+    in_stage: Mapping[str, int]
     running_tasks: int | None
 
     @classmethod
@@ -46,11 +48,16 @@ class SlurmPlace:
         try:
             found = read_json(folder / SLURM_LAYOUT)
             out = Path(folder / found["out"])
-            return cls(folder, out.resolve(), int(found["jobs_per_task"]), found["running_tasks"])
+            in_stage = {str(stage): int(n) for stage, n in found.get("in_stage", {}).items()}
+            return cls(folder, out.resolve(), int(found["jobs_per_task"]), in_stage, found["running_tasks"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(
                 f"{folder} does not hold a bundle of the target slurm: mmc compile STUDY --target slurm"
             ) from error
+
+    def together(self, stage: str) -> int:
+        """The largest number of jobs of a stage that are in one task."""
+        return self.in_stage.get(stage, self.jobs_per_task)
 
     @property
     def table(self) -> Path:

@@ -58,8 +58,9 @@ def _rows(run: RunTable, place: SlurmPlace, queued: Sequence[Queued], *, running
     for task in queued:
         entry = known.get(task.array)
         if entry is not None and (task.state != "PENDING") is running:
-            start = first[entry.stage] + (entry.offset + task.index) * place.jobs_per_task
-            end = min(start + place.jobs_per_task, len(run.jobs))
+            together = place.together(entry.stage)
+            start = first[entry.stage] + (entry.offset + task.index) * together
+            end = min(start + together, len(run.jobs))
             found.update(row for row in range(start, end) if run.jobs[row].stage == entry.stage)
     return found
 

@@ -89,7 +89,7 @@ def send(slurm: Slurm, place: SlurmPlace, run: RunTable, found: Pending) -> list
         out.remove(f"{run.jobs[row].stage}/{run.jobs[row].name}.out")
     out.make("slurm")
     most = slurm.largest_array()
-    made = arrays(run, found.now.keys(), place.jobs_per_task, most)
+    made = arrays(run, found.now.keys(), place.together, most)
     place.write_submitted(_send(slurm, place, made, most))
     return made
 

@@ -17,6 +17,7 @@ import h5py
 from h5py import h5d, h5g, h5l, h5o, h5t, h5z
 
 from mmc.errors import StepError
+from mmc.processes import memory_of_machine
 from mmc.reading import first_line, open_regular, shown
 
 MOST_OBJECTS = 1_000
@@ -87,7 +88,7 @@ def look(file: Any, name: str, in_blocks: Container[str] = ()) -> Mapping[str, D
     claimed = sum(declared.n_bytes for declared in found.values())
     if stored > size or claimed > RATIO * size + FREE:
         raise StepError(f"{name} has {size:,} bytes, and claims {claimed:,} bytes of values")
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = memory_of_machine()
     whole = sum(declared.n_bytes for place, declared in found.items() if place not in in_blocks)
     if whole > memory:
         raise StepError(f"{name} holds {whole:,} bytes of values, and the memory of this machine has {memory:,} bytes")

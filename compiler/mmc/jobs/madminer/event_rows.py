@@ -21,11 +21,10 @@ number of the event in its sample, by which it is found again in the files of ot
 class Rows:
     """A dataset with one row for each event; its rows are read where they are taken."""
 
-    def __init__(self, path: Path, place: str) -> None:
-        """:raises KeyError: when the file has no such dataset"""
+    def __init__(self, path: Path, place: str, file: Any) -> None:
+        """:raises KeyError: when the file, which is open, has no such dataset"""
         self._path, self._place = path, place
-        with layout.opened(path) as file:
-            self.shape, self.dtype = tuple(file[place].shape), file[place].dtype
+        self.shape, self.dtype = tuple(file[place].shape), file[place].dtype
         self.size = int(np.prod(self.shape))
 
     def __len__(self) -> int:
@@ -44,8 +43,9 @@ def rows_of(file_name: str) -> tuple[Any, Any, Any]:
 
     It replaces MadMiner's ``_load_samples``, which reads all of them, even for their number.
     """
-    with suppress(KeyError):
-        x, weights, origin = (Rows(Path(file_name), f"samples/{name}") for name in DATASETS)
+    path = Path(file_name)
+    with suppress(KeyError), layout.opened(path) as file:
+        x, weights, origin = (Rows(path, f"samples/{name}", file) for name in DATASETS)
         return x, weights, origin
     return np.empty(0), np.empty(0), np.empty(0)
 
@@ -55,7 +55,9 @@ def labels_of(file_name: str) -> Rows:
 
     :raises KeyError: when the file has none
     """
-    return Rows(Path(file_name), f"samples/{LABELS}")
+    path = Path(file_name)
+    with layout.opened(path) as file:
+        return Rows(path, f"samples/{LABELS}", file)
 
 
 def numbers_of(file_name: str) -> Any:
@@ -68,13 +70,19 @@ def numbers_of(file_name: str) -> Any:
 def blocks_of(path: Path) -> Iterator[tuple[Any, Any, Any]]:
     """Observables (rows, observables), weights as they are stored (rows, benchmarks) and sampled benchmarks (rows,)."""
     columns = rows_of(str(path))
-    for rows in slices(len(columns[0]), width(path)):
-        yield tuple(column[rows] for column in columns)
+    for rows in slices(len(columns[0]), _width(columns)):
+        with layout.opened(path) as file:
+            x, weights, origin = (file[f"samples/{name}"][rows] for name in DATASETS)
+        yield x, weights, origin
 
 
 def width(path: Path) -> int:
     """The bytes of a row in memory, in double precision."""
-    return 8 * sum(int(np.prod(column.shape[1:])) for column in rows_of(str(path)))
+    return _width(rows_of(str(path)))
+
+
+def _width(columns: tuple[Any, ...]) -> int:
+    return 8 * sum(int(np.prod(column.shape[1:])) for column in columns)
 
 
 def block_rows(n_bytes: int) -> int:

@@ -110,12 +110,16 @@ def apply_reader() -> None:
       A misspelt name or attribute is treated as an undefined value; here it ends the run.
     - A sample in which no event passes ends the run.
     - Samples with systematic uncertainties end the run (:func:`mmc.jobs.madminer.systematics_workarounds.mend_reader`).
-    - It imports ``vector`` with awkward and sympy (:mod:`mmc.jobs.madminer.light_vector`).
+    - It imports ``vector`` with awkward and sympy (:mod:`mmc.jobs.madminer.light_vector`), and reads a table of nuclei
+      (:mod:`mmc.jobs.madminer.light_particle`).
     """
     apply()
     import_module("mmc.jobs.madminer.light_vector")  # before MadMiner imports vector
-    from madminer.lhe import LHEReader, lhe_reader
-    from madminer.utils.interfaces import lhe
+    from mmc.jobs.madminer import light_particle
+
+    with light_particle.standing_in():
+        from madminer.lhe import LHEReader, lhe_reader
+        from madminer.utils.interfaces import lhe
 
     lhe.get_elementary_pdg_ids = cache(lhe.get_elementary_pdg_ids)
     lhe.Particle = _ParticleTable(lhe.Particle)
@@ -146,7 +150,9 @@ def apply_delphes_reader() -> None:
     - Samples with systematic uncertainties end the run, as in :func:`apply_reader`.
     """
     apply_reader()
-    with _standing_in("uproot3"):
+    from mmc.jobs.madminer import light_particle
+
+    with _standing_in("uproot3"), light_particle.standing_in():
         from madminer.delphes import delphes_reader
         from madminer.utils.interfaces import delphes_root
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from particle import Particle
 
 from mmc.errors import StepError
 from mmc.jobs.formats.les_houches_table import EventTable, Floats, Ints
+from mmc.jobs.madminer.light_particle import Particle
 from mmc.jobs.madminer.light_vector import vector
 from mmc.jobs.readers.values import Items, Vector, everywhere
 

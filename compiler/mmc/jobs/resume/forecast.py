@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from statistics import fmean
 
 from mmc.jobs.record import RECORD
 from mmc.jobs.resume.pending import pending
@@ -23,6 +24,9 @@ class Forecast:
     """The jobs that run, by their names, each with the reason."""
     later: tuple[str, ...]
     """The jobs that run if an output that is made anew before them has other content."""
+
+    seconds: float | None
+    """The mean time that its finished jobs took; None without any."""
 
     @property
     def finished(self) -> int:
@@ -53,4 +57,6 @@ def forecast(table: RunTable, taken: Collection[str] = ()) -> Iterator[Forecast]
     for stage, group in groupby(range(len(table.jobs)), key=lambda row: table.jobs[row].stage):
         rows = list(group)
         run = {table.jobs[row].name: reason(row) for row in rows if row in found.now}
-        yield Forecast(stage, len(rows), run, tuple(table.jobs[row].name for row in rows if row in found.later))
+        later = tuple(table.jobs[row].name for row in rows if row in found.later)
+        took = [record.seconds for row in rows if (record := table.outputs[row].record) is not None]
+        yield Forecast(stage, len(rows), run, later, fmean(took) if took else None)

@@ -79,13 +79,11 @@ ready=()      # rows of the jobs that wait for none, in the order in which they 
 state=()      # by row: before (done by an earlier run) or made; empty for a job that is still to run
 
 load() {
-  local stage job fingerprint wait reader row=0 folders=()
+  local stage job fingerprint wait reader folders=()
   while IFS=$'\t' read -r stage job fingerprint wait reader; do
-    stages[row]=$stage jobs[row]=$job fingerprints[row]=$fingerprint readers[row]=$reader
-    folders+=("$out/$stage/$job")
-    ((++row))
+    stages+=("$stage") jobs+=("$job") fingerprints+=("$fingerprint") readers+=("$reader") folders+=("$out/$stage/$job")
   done <jobs.tsv
-  ((row == 11)) || die "jobs.tsv does not belong to this file: it should have 11 rows"
+  ((${#jobs[@]} == 11)) || die "jobs.tsv does not belong to this file: it should have 11 rows"
   all_analyse=("${folders[@]:1:2}") # what the jobs of a stage write
   all_sample=("${folders[@]:4:1}") # what the jobs of a stage write
   all_train=("${folders[@]:5:1}") # what the jobs of a stage write

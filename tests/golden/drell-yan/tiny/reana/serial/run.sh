@@ -85,13 +85,11 @@ ready=()      # rows of the jobs that wait for none, in the order in which they 
 state=()      # by row: before (done by an earlier run) or made; empty for a job that is still to run
 
 load() {
-  local stage job fingerprint wait reader row=0 folders=()
+  local stage job fingerprint wait reader folders=()
   while IFS=$'\t' read -r stage job fingerprint wait reader; do
-    stages[row]=$stage jobs[row]=$job fingerprints[row]=$fingerprint readers[row]=$reader
-    folders+=("$out/$stage/$job")
-    ((++row))
+    stages+=("$stage") jobs+=("$job") fingerprints+=("$fingerprint") readers+=("$reader") folders+=("$out/$stage/$job")
   done <jobs.tsv
-  ((row == 35)) || die "jobs.tsv does not belong to this file: it should have 35 rows"
+  ((${#jobs[@]} == 35)) || die "jobs.tsv does not belong to this file: it should have 35 rows"
   all_generate=("${folders[@]:1:6}") # what the jobs of a stage write
   all_simulate=("${folders[@]:7:7}") # what the jobs of a stage write
   all_analyse=("${folders[@]:14:7}") # what the jobs of a stage write

@@ -1,0 +1,16 @@
+"""What HyperQueue is told of jobs."""
+
+import pytest
+from mmc.jobs.batch import on_hyperqueue
+from mmc.jobs.batch.on_hyperqueue import counted_cores
+
+CPUS = {"simulate": 1, "sample": 1, "train": 4, "evaluate": 64}
+MEMORY_MIB = {"sample": 2049, "train": 100, "evaluate": 10}
+
+
+def test_jobs_fit_into_the_memory_of_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """8 GiB for 8 cores: 1 GiB for each."""
+    monkeypatch.setattr(on_hyperqueue, "memory_of_machine", lambda: 8 * 2**30)
+    assert counted_cores(CPUS, MEMORY_MIB, 8) == {"simulate": 1, "sample": 3, "train": 4, "evaluate": 8}
+    assert counted_cores(CPUS, {"simulate": 10**6}, 2)["simulate"] == 2
+    assert counted_cores(CPUS, MEMORY_MIB, None) == CPUS
