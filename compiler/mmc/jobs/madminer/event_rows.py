@@ -55,16 +55,19 @@ def labels_of(file_name: str) -> Rows:
 
     :raises KeyError: when the file has none
     """
-    path = Path(file_name)
-    with layout.opened(path) as file:
-        return Rows(path, f"samples/{LABELS}", file)
+    return _rows_of(Path(file_name), LABELS)
 
 
 def numbers_of(file_name: str) -> Any:
     """The :data:`NUMBERS` of a file's events; without this dataset, they are numbered as they are."""
     with suppress(KeyError):
-        return Rows(Path(file_name), f"samples/{NUMBERS}")
+        return _rows_of(Path(file_name), NUMBERS)
     return np.arange(len(rows_of(file_name)[0]))
+
+
+def _rows_of(path: Path, name: str) -> Rows:
+    with layout.opened(path) as file:
+        return Rows(path, f"samples/{name}", file)
 
 
 def blocks_of(path: Path) -> Iterator[tuple[Any, Any, Any]]:
