@@ -82,7 +82,8 @@ def refusal(bundle: ReanaBundle, double: Double) -> str:
         ("inputs:\n", "extra: 1\ninputs:\n", "`reana.yaml` has other keys"),
         ("bundle:", "other:", "the workflow has another file or other parameters"),
         ("file: workflow.yml", "file: ../workflow.yml", "the workflow has another file or other parameters"),
-        ("type: yadage", "type: snakemake", "'snakemake' is not one of the engines"),
+        ("type: yadage", "type: nextflow", "'nextflow' is not one of the engines yadage, cwl, serial, snakemake"),
+        ("type: yadage", "type: snakemake", "the workflow has another file or other parameters"),
         ("  directories:\n", "  directories:\n    - ../..\n", "'../..' is not the path of a file inside"),
         ("  directories:\n", "  directories:\n    - --help\n", "'--help' is not the path of a file"),
     ],
@@ -141,9 +142,49 @@ def test_a_workflow_reads_only_the_bundle(
     assert message in refusal(bundle, double)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("# The", "import os  # The"),
+        ("The Drell-Yan", "The\rimport os#Drell-Yan"),
+        ("JOBS = Table()\n", "JOBS = Table()\nimport os\n"),
+        ("threads: 1", "threads: print(1)"),
+        ("kubernetes_uid=500", "kubernetes_uid=print(500)"),
+        ("kubernetes_uid=500,", "kubernetes_uid=500,\n        extra=[print(500)],"),
+        ("'docker://", "print() or 'docker://"),
+        ("{params[0]}", "{params[0]}; curl example.org"),
+        ("task.sh t", "task.sh $(curl example.org) t"),
+        ("rule configure:\n", "rule configure:\n    run:\n        print()\n"),
+        ("jobs.tsv", "/etc/hostname"),
+    ],
+)
+def test_a_snakefile_is_that_of_mmc(before: str, after: str, study: Path, double: Double) -> None:
+    """reana-client runs a Snakefile on this machine."""
+    bundle = compiled(study, "snakemake")
+    text = (bundle.folder / "Snakefile").read_text()
+    assert before in text
+    rewrite(bundle.folder, "Snakefile", text.replace(before, after, 1))
+    assert "Snakefile was not written by this version of mmc" in refusal(bundle, double)
+
+
+@pytest.mark.parametrize("path", ["tabulate.py", "tabulate/__init__.py"])
+def test_a_snakefile_does_not_import_from_its_folder(path: str, study: Path, double: Double) -> None:
+    bundle = compiled(study, "snakemake")
+    place = bundle.folder / path
+    place.parent.mkdir(exist_ok=True)
+    place.touch()
+    assert f"{place} is a program that reana-client may run" in refusal(bundle, double)
+    place.rename(place.with_suffix(".txt"))
+    assert commands(bundle, double)[-1] == "start"
+
+
+def compiled(study: Path, engine: str) -> ReanaBundle:
+    assert main(["compile", str(study), "-t", "reana", "--engine", engine]) == 0
+    return open_bundle(study.parent / "build" / "drell-yan-tiny" / "reana")
+
+
 def test_a_cwl_workflow_runs_only_the_bundle(study: Path, double: Double) -> None:
-    assert main(["compile", str(study), "-t", "reana", "--engine", "cwl"]) == 0
-    bundle = open_bundle(study.parent / "build" / "drell-yan-tiny" / "reana")
+    bundle = compiled(study, "cwl")
     text = (bundle.folder / "workflow.cwl").read_text()
     rewrite(bundle.folder, "workflow.cwl", text.replace("run: physics.cwl", "run: ../../secret.cwl"))
     assert "workflow.cwl refers in `run` to '../../secret.cwl', which is not in the workflow" in refusal(bundle, double)
@@ -390,7 +431,7 @@ def test_a_folder_that_is_no_bundle(tmp_path: Path, capsys: Capture) -> None:
         (["submit", "BUNDLE", "--engine", "serial"], 2, "is already compiled: --engine is for studies only"),
         (["compile", "STUDY", "-t", "reana", "--local"], 2, "REANA runs every job in a container"),
         (["compile", "PLAIN", "-t", "reana"], 3, "the stage configure has no image"),
-        (["compile", "STUDY", "-t", "reana", "--engine", "snakemake"], 2, "invalid choice"),
+        (["compile", "STUDY", "-t", "reana", "--engine", "nextflow"], 2, "invalid choice"),
     ],
 )
 def test_the_command_line(words: list[str], code: int, message: str, bundle: ReanaBundle, capsys: Capture) -> None:

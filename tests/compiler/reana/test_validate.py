@@ -20,6 +20,7 @@ KNOWN = {
     r"('(htcondor_request_\w+|kubernetes_uid)' \(at [\w.]+\)[,.] ?)+"
     r"|Please make sure that the REANA specification file is correct\.",
     "cwl": "none",
+    "snakemake": "none",
 }
 """What the client warns of though nothing is wrong."""
 
@@ -35,6 +36,7 @@ def test_the_client_finds_a_bundle_valid(engine: str, reana_client: str, study: 
     )
     assert done.returncode == 0, done.stderr
     assert "REANA specification parameters appear valid." in done.stdout
+    assert "Workflow parameters and commands appear valid." in done.stdout
     assert "Workflow operations appear valid." in done.stdout
     warnings = re.findall(r"WARNING: (.*)", done.stdout)
     assert [line for line in warnings if not re.fullmatch(KNOWN[engine], line)] == []

@@ -2,17 +2,21 @@
 
 import json
 import re
+from ast import literal_eval
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
+from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.reana import ENGINES, Reana
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets import TARGETS, Options
 from mmc.compiler.targets.bundle import Bundle
 from mmc.compiler.targets.cwl import without_gathering
+from mmc.compiler.targets.snakemake import is_for_reana
 from mmc.errors import MmcError, UsageError
 
 from tests.compiler.targets.emitted import cwl_commands, yadage_commands
@@ -42,6 +46,10 @@ def keys(plan: Plan, engine: str, stage: str) -> dict[str, Any]:
         steps = {**yaml.safe_load(texts["physics.cwl"])["steps"], **yaml.safe_load(texts["learning.cwl"])["steps"]}
         found: dict[str, Any] = steps[stage].get("hints", {}).get("reana", {})
         return found
+    if engine == "snakemake":
+        (rule,) = re.findall(rf"^rule {stage}:\n((?:    .*\n)+)", texts["Snakefile"], re.MULTILINE)
+        lines = re.findall(r"(?<=    resources:\n)(?:        .*\n)+", rule)
+        return {key: literal_eval(value) for key, value in re.findall(r"(\w+)=(.*),\n", "".join(lines))}
     (step,) = (
         s for s in yaml.safe_load(texts["reana.yaml"])["workflow"]["specification"]["steps"] if s["name"] == stage
     )
@@ -65,6 +73,12 @@ def test_engines_run_what_the_plan_says(plan: Plan) -> None:
     assert cwl_commands(emit(plan, "cwl").texts) == expected_commands(without_gathering(plan))
     steps = specification(plan, "serial")["workflow"]["specification"]["steps"]
     assert [step["name"] for step in steps] == [stage.name for stage in plan.stages]
+    rules, alone = emit(plan, "snakemake").texts, TARGETS["snakemake"](plan, Options()).texts
+    assert (rules["task.sh"], rules["jobs.tsv"]) == (
+        alone["task.sh"],
+        alone["jobs.tsv"],
+    )  # compared with the plan there
+    assert is_for_reana(rules["Snakefile"]) and not is_for_reana(alone["Snakefile"])
 
 
 @given(plan=plans.map(for_reana))
@@ -123,7 +137,7 @@ KUBERNETES = {
 }
 
 
-@pytest.mark.parametrize("engine", ["yadage", "cwl"])
+@pytest.mark.parametrize("engine", ["yadage", "cwl", "snakemake"])
 def test_resources_of_the_study_in_the_backends_words(engine: str) -> None:
     """The stage train of the plan asks for 2 cores, 512 MiB and 600 s."""
     assert keys(make_plan(image=IMAGE), engine, "train") == KUBERNETES
@@ -171,6 +185,28 @@ def test_a_shell_with_a_trap_is_left_alive() -> None:
     assert "exec " in TARGETS["yadage"](make_plan(image=IMAGE), Options()).texts["steps.yml"]
 
 
+def test_rules_of_snakemake() -> None:
+    """REANA starts a rule's command itself, without Snakemake's prefix, and reads named parameters as JSON."""
+    plan = make_plan(4, image=IMAGE, title='task.sh t1 "TOGETHER = 3"')
+    for batch, n in ((Batch(), 1), (Batch(jobs_per_task=2), 2)):
+        text = emit(replace(plan, batch=batch), "snakemake").texts["Snakefile"]
+        assert is_for_reana(text)
+        assert ("TOGETHER = {'simulate': 2, 'analyse': 2}" in text) == (n == 2)
+        assert "prefix" not in text and "$TABLE" not in text and "mem_mb" not in text
+        assert len(re.findall(r"bash task\.sh t[0-9a-f]{15} \{params\[0\]\}", text)) == len(plan.stages)
+        assert text.count(f"container:\n        'docker://{IMAGE}'\n") == len(plan.stages)
+        assert re.findall(r"params:\n        \w+=", text) == []
+
+
+@pytest.mark.parametrize(("engine", "tries"), [("yadage", 1), ("cwl", 1), ("serial", 3), ("snakemake", 3)])
+def test_time_is_for_all_tries(engine: str, tries: int) -> None:
+    """Two methods are trained for 600 s each: with `serial` in one container, one after the other."""
+    plan = make_plan(image=IMAGE)
+    stages = [replace(s, resources=replace(s.resources, retries=2)) if s.name == "train" else s for s in plan.stages]
+    found = keys(replace(plan, stages=tuple(stages)), engine, "train")["kubernetes_job_timeout"]
+    assert found == 600 * tries * (2 if engine == "serial" else 1)
+
+
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
@@ -185,14 +221,15 @@ def test_what_reana_cannot_run_is_refused(plan: Plan, message: str, engine: str)
         emit(plan, engine)
 
 
-def test_keys_that_cwl_does_not_read_are_refused() -> None:
+@pytest.mark.parametrize("engine", ["cwl", "snakemake"])
+def test_keys_that_an_engine_does_not_read_are_refused(engine: str) -> None:
     said = {"compute_backend": "htcondorcern", "htcondor_requirements": "HasGPU"}
     plan = make_plan(image=IMAGE, reana=Reana(stages={"train": said}))
     assert keys(plan, "yadage", "train")["htcondor_requirements"] == "HasGPU"
     with pytest.raises(
-        MmcError, match="engine cwl does not read htcondor_requirements, which the stage train is given"
+        MmcError, match=f"engine {engine} does not read htcondor_requirements, which the stage train is given"
     ):
-        emit(plan, "cwl")
+        emit(plan, engine)
 
 
 def test_there_is_no_local_bundle() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.catalogue.reana import Reana
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.reana.client import PROGRAM
@@ -21,7 +22,7 @@ from mmc.compiler.targets.bundle import write
 
 from tests.compiler.targets.conftest import StepProgram
 from tests.compiler.targets.plans import FILE_CONTENT, expected_commands, make_plan, recorded
-from tests.engines import quickly
+from tests.engines import quickly, snakemake
 
 pytestmark = pytest.mark.engine
 
@@ -114,6 +115,18 @@ def test_cwl(plan: Plan, program: StepProgram, tmp_path: Path) -> None:
     assert ran == recorded(expected_commands(plan))
     directories = specification["outputs"]["directories"]
     assert [path for path in directories if not list((folder / path).rglob("job.json"))] == []
+
+
+@pytest.mark.parametrize("variable", ["MMC_SNAKEMAKE_7", "MMC_SNAKEMAKE"])
+@pytest.mark.parametrize("n", [1, 2])
+def test_snakemake(variable: str, n: int, plan: Plan, step_program: StepProgram, tmp_path: Path) -> None:
+    """REANA 0.9 has Snakemake 7, newer releases 8 and 9."""
+    folder = tmp_path / "workspace"
+    plan = replace(plan, batch=Batch(jobs_per_task=n))
+    specification = workspace(plan, "snakemake", folder)
+    file = specification["workflow"]["file"]
+    run([*snakemake(variable), "--snakefile", file, "--cores", "2"], folder, step_program)
+    check(plan, specification, folder, step_program)
 
 
 def test_serial(plan: Plan, step_program: StepProgram, tmp_path: Path) -> None:

@@ -8,14 +8,17 @@ from typing import Any
 
 from mmc.compiler.catalogue.resources import Resources
 
-ENGINES = ("yadage", "cwl", "serial")
+ENGINES = ("yadage", "cwl", "serial", "snakemake")
 """The workflow engines that the target can address; the first one is the default."""
 KUBERNETES, HTCONDOR, SLURM = ("kubernetes", "htcondorcern", "slurmcern")
 """The compute backends; the first one is the default."""
 _BACKEND_OF = {"kubernetes_": KUBERNETES, "htcondor_": HTCONDOR, "slurm_": SLURM}
 
-NOT_READ_BY_CWL = ("htcondor_request_cpus", "htcondor_request_memory", "htcondor_request_disk", "htcondor_requirements")
-"""Keys that REANA's engines `yadage` and `serial` pass on to the job and its engine `cwl` does not."""
+NOT_READ: Mapping[str, tuple[str, ...]] = dict.fromkeys(
+    ("cwl", "snakemake"),
+    ("htcondor_request_cpus", "htcondor_request_memory", "htcondor_request_disk", "htcondor_requirements"),
+)
+"""Keys that an engine does not pass on to the job; the other engines, `yadage` and `serial`, pass on all keys."""
 
 HTCONDOR_FLAVOURS = ("espresso", "microcentury", "longlunch", "workday", "tomorrow", "testmatch", "nextweek")
 _KUBERNETES_SIZE = re.compile(r"(\d+|\d+\.\d+(?=[KMGTPE]))(?:([KMGTPE])(i?))?")
@@ -114,7 +117,7 @@ def asked(reana: Reana, engine: str, stage: str, resources: Resources, n_jobs: i
         if f"kubernetes_{what}_request" in keys:
             derived.pop(f"kubernetes_{what}_limit", None)
     every = keys | {key: value for key, value in derived.items() if key not in keys}
-    return {key: value for key, value in every.items() if not (engine == "cwl" and key in NOT_READ_BY_CWL)}
+    return {key: value for key, value in every.items() if key not in NOT_READ.get(engine, ())}
 
 
 def cores(keys: Mapping[str, Any], resources: Resources) -> int:

@@ -13,7 +13,7 @@ from mmc.compiler.catalogue.reana import (
     HTCONDOR,
     HTCONDOR_FLAVOURS,
     KUBERNETES,
-    NOT_READ_BY_CWL,
+    NOT_READ,
     SLURM,
     amount,
     backend_of,
@@ -66,20 +66,19 @@ def backends(ctx: Context) -> Iterator[Diagnostic]:
 MMC621 = Code(
     "MMC621",
     "The engine does not read a key",
-    f"REANA's engine cwl does not pass {', '.join(f'`{key}`' for key in NOT_READ_BY_CWL)} on to jobs; its engines "
-    "yadage and serial pass them on.",
+    f"REANA's engines {' and '.join(NOT_READ)} do not pass {', '.join(f'`{key}`' for key in NOT_READ['cwl'])} on to "
+    "jobs; its engines yadage and serial pass them on.",
 )
 
 
 @rule(MMC621)
 def engine_reads(ctx: Context) -> Iterator[Diagnostic]:
     """The engine passes all keys on to the jobs."""
-    if ctx.get(*_SECTION, "engine") != "cwl":
-        return
+    engine = ctx.get(*_SECTION, "engine")
     for path, keys in _keys(ctx):
         for key in keys:
-            if key in NOT_READ_BY_CWL:
-                message = f"REANA's engine cwl does not read `{key}`"
+            if key in NOT_READ.get(engine, ()):
+                message = f"REANA's engine {engine} does not read `{key}`"
                 yield ctx.problem(MMC621, (*path, key), message, "remove it, or use the engine yadage", key=True)
 
 
@@ -164,8 +163,8 @@ def images(ctx: Context) -> Iterator[Diagnostic]:
 MMC625 = Code(
     "MMC625",
     "Resources do not reach the compute backend",
-    "REANA passes only the wall time to Slurm, not cores and memory. With the engine cwl the same holds for HTCondor. "
-    "The job runs with the backend's defaults.",
+    "REANA passes only the wall time to Slurm, not cores and memory. With the engines cwl and snakemake the same holds "
+    "for HTCondor. The job runs with the backend's defaults.",
     "warning",
 )
 
@@ -175,14 +174,15 @@ def resources(ctx: Context) -> Iterator[Diagnostic]:
     """The resources of the study reach the compute backend."""
     if not ctx.given(*_SECTION):
         return
-    cwl = ctx.get(*_SECTION, "engine") == "cwl"
+    engine = ctx.get(*_SECTION, "engine")
     for stage, backend in _backends(ctx).items():
-        if backend == SLURM or (backend == HTCONDOR and cwl):
+        if backend == SLURM or (backend == HTCONDOR and engine in NOT_READ):
             for key in ("cpus", "memory"):
                 path = ("execution", "resources", stage, key)
                 if ctx.given(*path):
-                    message = f"REANA does not pass `{key}` on to {backend}{' with the engine cwl' if cwl else ''}"
-                    way_out = "choose another compute backend" + (" or engine" if cwl and backend == HTCONDOR else "")
+                    where = f"{backend} with the engine {engine}" if engine in NOT_READ else backend
+                    message = f"REANA does not pass `{key}` on to {where}"
+                    way_out = "choose another compute backend" + (" or engine" if backend == HTCONDOR else "")
                     yield ctx.problem(MMC625, path, message, way_out, key=True)
 
 

@@ -1,10 +1,12 @@
 """A bundle of the target reana before it is sent: what is uploaded is what the manifest names, and nothing else.
 
 A folder of someone else may contain anything. reana-client reads the files that ``reana.yaml`` and the workflow name,
-wherever they are on this machine, and sends them to the server. So both may name files of the bundle only.
+wherever they are on this machine, and sends them to the server. So both may name files of the bundle only. A Snakefile
+is a program that reana-client runs, so it must be one that mmc writes.
 """
 
 import hashlib
+import importlib.machinery
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -14,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from mmc.compiler.targets import snakemake
 from mmc.compiler.targets.bundle import MANIFEST
 from mmc.compiler.targets.reana import FILES, PARAMETERS, SPECIFICATION
 from mmc.errors import MmcError, UsageError
@@ -55,7 +58,8 @@ class ReanaBundle:
     def content(self) -> str:
         """SHA-256 over the names and contents of the files, which are those of the manifest.
 
-        :raises MmcError: when a file is missing or is another one, or when the workflow reads other files
+        :raises MmcError: when a file is missing or is another one, or when the workflow reads other files or runs
+            other programs
         """
         digest, folder = hashlib.sha256(), Folder(self.folder)
         for path, sha256 in self.digests.items():
@@ -65,6 +69,8 @@ class ReanaBundle:
         for path in self.digests:
             if path.endswith(_WORKFLOWS):
                 _check_references(folder, path, self.digests)
+        if snakemake.FILE in self.digests:
+            _check_programs(folder)
         return digest.hexdigest()
 
     def sizes(self) -> dict[str, int]:
@@ -133,6 +139,25 @@ def _check_references(folder: Folder, path: str, files: Mapping[str, str]) -> No
         raise MmcError(f"{folder.path / path} cannot be read: compile the study again") from error
     if found is not None:
         raise MmcError(f"{folder.path / path} refers in `{found[0]}` to {found[1]!r}, which is not in the workflow")
+
+
+def _check_programs(folder: Folder) -> None:
+    """Check that reana-client runs nothing of the folder but a Snakefile that mmc writes.
+
+    Snakemake lets Python import modules from the folder of a Snakefile.
+
+    :raises MmcError: when it would run something else
+    """
+    text = (folder.read(snakemake.FILE) or b"").decode("utf-8", errors="replace")
+    if not snakemake.is_for_reana(text):
+        raise MmcError(
+            f"{folder.path / snakemake.FILE} was not written by this version of mmc, and reana-client would run it: "
+            "compile the study again"
+        )
+    for pattern in ("*", "*/__init__.*"):
+        for path in sorted(folder.path.glob(pattern)):
+            if path.name.endswith(tuple(importlib.machinery.all_suffixes())):
+                raise MmcError(f"{path} is a program that reana-client may run: move it elsewhere")
 
 
 def _references(root: yaml.Node | None, path: str) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,5 @@
-"""The REANA target: the files of the target yadage, cwl or script, and ``reana.yaml``, which tells REANA how to run.
+"""The REANA target: the files of the target yadage, cwl, script or snakemake, and ``reana.yaml``, which tells REANA
+how to run.
 
 All jobs of a run share one folder, the workspace. The bundle is uploaded into it, so its paths are those of the
 workspace. Every job runs in a container, and REANA's engines paste names of files into commands without quotes.
@@ -11,9 +12,9 @@ from functools import partial
 from typing import Any
 
 from mmc.compiler.catalogue.images import is_pinned
-from mmc.compiler.catalogue.reana import NOT_READ_BY_CWL, asked, cores
+from mmc.compiler.catalogue.reana import NOT_READ, asked, cores
 from mmc.compiler.plan.model import Plan, Stage
-from mmc.compiler.targets import cwl, dataflow, script, yadage
+from mmc.compiler.targets import cwl, dataflow, script, snakemake, yadage
 from mmc.compiler.targets.bundle import Bundle, make_bundle
 from mmc.compiler.targets.options import Options
 from mmc.compiler.targets.quoting import Markdown, Yaml, render, shell
@@ -64,10 +65,10 @@ def _check(plan: Plan, options: Options, engine: str) -> None:
             )
         if not is_pinned(stage.image):
             raise MmcError(f"REANA needs a tag or a digest of the image {stage.image}: name one in {place}")
-        unread = [key for key in NOT_READ_BY_CWL if key in plan.reana.of(stage.name)]
-        if engine == "cwl" and unread:
+        unread = [key for key in NOT_READ.get(engine, ()) if key in plan.reana.of(stage.name)]
+        if unread:
             raise MmcError(
-                f"REANA's engine cwl does not read {unread[0]}, which the stage {stage.name} is given: remove it, "
+                f"REANA's engine {engine} does not read {unread[0]}, which the stage {stage.name} is given: remove it, "
                 "or take the engine yadage or serial"
             )
     untamed = [str(file.path) for file in plan.files if not _TAME_PATH.fullmatch(str(file.path))]
@@ -84,13 +85,17 @@ def _documents(plan: Plan, options: Options, engine: str) -> dict[str, str]:
         return yadage.documents(plan, options, keys)
     if engine == "cwl":
         return cwl.documents(plan, options, lambda stage: {"reana": keys(stage)} if keys(stage) else {})
+    if engine == "snakemake":
+        return snakemake.documents(plan, options, keys)
     return script.documents(plan)
 
 
 def _keys(plan: Plan, engine: str, stage: Stage) -> dict[str, Any]:
-    resources, n_jobs = stage.resources, len(dataflow.tasks(plan, stage)[0])
-    if engine != "serial" and resources.time_s is not None:
-        resources = replace(resources, time_s=resources.time_s * n_jobs)
+    """REANA's keys of a stage; the time is for all jobs of a task, and for all tries where a script repeats them."""
+    resources, n_jobs = stage.resources, 1 if engine == "serial" else len(dataflow.tasks(plan, stage)[0])
+    if resources.time_s is not None:
+        tries = 1 + resources.retries if engine in ("serial", "snakemake") else 1
+        resources = replace(resources, time_s=resources.time_s * tries * n_jobs)
     return asked(plan.reana, engine, stage.name, resources, len(stage.jobs))
 
 
@@ -98,11 +103,17 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "yadage": {"bundle": "."},  # as inputs.yml of the target yadage
     "cwl": {"input": "job.yml"},
     "serial": {},
+    "snakemake": {},
 }
 """The parameters of the workflow; of CWL the file that holds them."""
 
 
-FILES: Mapping[str, str | None] = {"yadage": "workflow.yml", "cwl": "workflow.cwl", "serial": None}
+FILES: Mapping[str, str | None] = {
+    "yadage": "workflow.yml",
+    "cwl": "workflow.cwl",
+    "serial": None,
+    "snakemake": snakemake.FILE,
+}
 """The file of the workflow; a serial workflow stands in ``reana.yaml``."""
 
 
@@ -128,4 +139,6 @@ def _outputs(plan: Plan, engine: str) -> list[str]:
         return yadage.outputs(plan)
     if engine == "cwl":
         return [f"outputs/{path}" for path in cwl.outputs(plan)]  # where REANA has cwltool put them
+    if engine == "snakemake":
+        return snakemake.outputs(plan)
     return [f"out/{path}" for path in script.outputs(plan)]
