@@ -74,10 +74,8 @@ def test_engines_run_what_the_plan_says(plan: Plan) -> None:
     steps = specification(plan, "serial")["workflow"]["specification"]["steps"]
     assert [step["name"] for step in steps] == [stage.name for stage in plan.stages]
     rules, alone = emit(plan, "snakemake").texts, TARGETS["snakemake"](plan, Options()).texts
-    assert (rules["task.sh"], rules["jobs.tsv"]) == (
-        alone["task.sh"],
-        alone["jobs.tsv"],
-    )  # compared with the plan there
+    for name in ("task.sh", "jobs.tsv"):  # which are compared with the plan there
+        assert rules[name] == alone[name]
     assert is_for_reana(rules["Snakefile"]) and not is_for_reana(alone["Snakefile"])
 
 
@@ -191,7 +189,7 @@ def test_rules_of_snakemake() -> None:
     for batch, n in ((Batch(), 1), (Batch(jobs_per_task=2), 2)):
         text = emit(replace(plan, batch=batch), "snakemake").texts["Snakefile"]
         assert is_for_reana(text)
-        assert ("TOGETHER = {'simulate': 2, 'analyse': 2}" in text) == (n == 2)
+        assert ("TOGETHER = {'generate': 2, 'simulate': 2, 'analyse': 2}\n" in text) == (n == 2)
         assert "prefix" not in text and "$TABLE" not in text and "mem_mb" not in text
         assert len(re.findall(r"bash task\.sh t[0-9a-f]{15} \{params\[0\]\}", text)) == len(plan.stages)
         assert text.count(f"container:\n        'docker://{IMAGE}'\n") == len(plan.stages)
