@@ -76,8 +76,8 @@ def test_what_is_fine(section: str, tmp_path: Path) -> None:
             "  resources: {train: {cpus: 4}}\n"
             "  reana: {engine: snakemake, jobs: {compute_backend: htcondorcern, htcondor_request_cpus: 4}}\n",
             [
-                ("MMC621", "REANA's engine snakemake does not read `htcondor_request_cpus`"),
                 ("MMC625", "REANA does not pass `cpus` on to htcondorcern with the engine snakemake"),
+                ("MMC621", "REANA's engine snakemake does not read `htcondor_request_cpus`"),
             ],
         ),
         (
