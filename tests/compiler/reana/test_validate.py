@@ -36,7 +36,6 @@ def test_the_client_finds_a_bundle_valid(engine: str, reana_client: str, study: 
     )
     assert done.returncode == 0, done.stderr
     assert "REANA specification parameters appear valid." in done.stdout
-    assert "Workflow parameters and commands appear valid." in done.stdout
     assert "Workflow operations appear valid." in done.stdout
     warnings = re.findall(r"WARNING: (.*)", done.stdout)
     assert [line for line in warnings if not re.fullmatch(KNOWN[engine], line)] == []
