@@ -4,8 +4,11 @@ import random
 from itertools import combinations_with_replacement
 from pathlib import Path
 
-import numpy as np
 import pytest
+
+pytest.importorskip("madminer", reason="needs mmc[steps]")
+
+import numpy as np
 from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty
 from mmc.jobs.formats import les_houches_normalise
 from mmc.jobs.formats.weight_groups import find_nuisance

@@ -77,7 +77,7 @@ def test_limits_are_those_of_madminer(
     assert record["n_observed"] == (n_observed or 180)
     assert set(record["observed"]["intervals"]) == {"c1", "c2"}
     assert record["observed"]["verdict"] in VERDICTS
-    assert set(record["observed"]["closure"]["verdicts"]) == {"observed_events"}
+    assert set(record["observed"]["closure"]["verdicts"]) == {"observed_events", "trained_region"}
 
 
 def test_observed_limits_of_the_asimov_data_are_the_expected_ones(tmp_path: Path, toy_events: Path) -> None:
