@@ -165,7 +165,7 @@ MMC625 = Code(
     "MMC625",
     "Resources do not reach the compute backend",
     "REANA passes only the wall time to Slurm, not cores and memory. With the engine cwl the same holds for HTCondor. "
-    "The job runs with the backend's defaults.",
+    "It has no key for GPUs on any backend. The job runs with the backend's defaults.",
     "warning",
 )
 
@@ -177,6 +177,10 @@ def resources(ctx: Context) -> Iterator[Diagnostic]:
         return
     cwl = ctx.get(*_SECTION, "engine") == "cwl"
     for stage, backend in _backends(ctx).items():
+        if ctx.get("execution", "resources", stage, "gpus"):
+            path = ("execution", "resources", stage, "gpus")
+            message, way_out = f"REANA cannot ask {backend} for GPUs", "remove it, or run the study on another target"
+            yield ctx.problem(MMC625, path, message, way_out, key=True)
         if backend == SLURM or (backend == HTCONDOR and cwl):
             for key in ("cpus", "memory"):
                 path = ("execution", "resources", stage, key)
