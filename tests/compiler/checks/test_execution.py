@@ -29,6 +29,9 @@ IMAGES = "images: {physics: 'mmc:1', learning: 'mmc:1'}"
             "MMC106",
             "`execution.resources.train.retries` must be at least 1, not 0",
         ),
+        ("{resources: {train: {gpus: 2}}}", "MMC106", "`execution.resources.train.gpus` must be at most 1, not 2"),
+        ("{resources: {train: {gpu: 1}}}", "MMC101", "unknown key 'gpu' in `execution.resources.train`"),
+        ("{resources: {report: {gpus: 1}, baselines: {gpus: 0}}}", "MMC612", "the jobs of report cannot use a GPU"),
         ("{resources: {trian: {cpus: 2}}}", "MMC101", "unknown key 'trian' in `execution.resources`"),
         (
             "{batch: {task_time: 9, job_time: {simulate: 1 s}}}",
@@ -44,6 +47,11 @@ IMAGES = "images: {physics: 'mmc:1', learning: 'mmc:1'}"
         ),
         ("{batch: {job_time: {simulate: 4 s}}}", "MMC611", "how long a task is to take is not given"),
         ("{batch: {system: lsf}}", "MMC104", "`execution.batch.system` cannot be 'lsf'"),
+        (
+            f"{{{IMAGES}, resources: {{train: {{gpus: 1}}, evaluate: {{gpus: 0}}}}, reana: {{}}}}",
+            "MMC625",
+            "REANA cannot ask kubernetes for GPUs",
+        ),
         (
             f"{{{IMAGES}, reana: {{jobs: {{compute_backend: lsf}}}}}}",
             "MMC104",

@@ -98,6 +98,15 @@ def test_text_shows_what_jobs_ask_for() -> None:
     assert "train: 3 jobs, each 2 cores, 4,096 MiB, 7,200 s" in text
 
 
+def test_a_gpu_is_shown_and_changes_no_job(plan: Plan) -> None:
+    asking = plan_of(execution={"resources": {"train": {"gpus": 1}, "evaluate": {"gpus": 0}}})
+    text = views.to_text(asking)
+    assert "train: 3 jobs, each 1 core, 1 GPU\n" in text and text.count("GPU") == 1
+    assert [stage["resources"]["gpus"] for stage in json.loads(views.to_json(asking))["stages"]].count(1) == 1
+    assert [stage.jobs for stage in asking.stages[:-1]] == [stage.jobs for stage in plan.stages[:-1]]
+    assert asking.stages[-1].name == "report", "it shows the study"
+
+
 def test_json_holds_the_whole_graph(plan: Plan) -> None:
     view = json.loads(views.to_json(plan))
     assert view["n_jobs"] == sum(len(stage["jobs"]) for stage in view["stages"]) == plan.n_jobs

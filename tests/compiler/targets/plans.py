@@ -32,6 +32,7 @@ def make_plan(
     note: Any = None,
     cpus: int = 2,
     memory_mib: int = 512,
+    gpus: int = 0,
     reana: Reana | None = None,
     at_once: int = 0,
 ) -> Plan:
@@ -107,7 +108,7 @@ def make_plan(
                 lambda _: (COMBINED,),
                 [events],
                 scattered=True,
-                resources=Resources(cpus, memory_mib, 600),
+                resources=Resources(cpus, memory_mib, 600, gpus=gpus),
             ),
             stage(
                 "evaluate",

@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from difflib import ndiff
 from pathlib import Path
 
 import pytest
@@ -79,12 +80,21 @@ def cwltool() -> Iterator[Path]:
 @given(plan=plans)
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_cwltool_accepts_every_workflow(cwltool: Path, plan: Plan) -> None:
+    _validate(cwltool, plan)
+
+
+@pytest.mark.engine
+def test_cwltool_knows_what_a_gpu_is(cwltool: Path) -> None:
+    _validate(cwltool, make_plan(gpus=1), "--enable-ext")
+
+
+def _validate(cwltool: Path, plan: Plan, *options: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bundle = TARGETS["cwl"](plan, Options())
         for name, text in {**bundle.texts, **dict.fromkeys(bundle.copies, "")}.items():
             Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
             Path(folder, name).write_text(text, encoding="utf-8")
-        words = [cwltool, "--validate", "--strict", "workflow.cwl", "job.yml"]
+        words = [cwltool, *options, "--validate", "--strict", "workflow.cwl", "job.yml"]
         done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
@@ -112,6 +122,42 @@ def test_yadage_images(image: str, name: str, tag: str) -> None:
     texts = TARGETS["yadage"](make_plan(image=image), Options()).texts
     environment = yaml.safe_load(texts["steps.yml"])["train"]["environment"]
     assert environment == {"environment_type": "docker-encapsulated", "image": name, "imagetag": tag}
+
+
+GPU: dict[str, dict[str, list[str]]] = {
+    "yadage": {},
+    "script": {},
+    "slurm": {"slurm/train.sbatch": ["#SBATCH --gres=gpu:1"]},
+    "htcondor": {"htcondor/train.sub": ["request_gpus = 1"]},
+    "snakemake": {"Snakefile": ["        gpu=1,"]},
+    "hyperqueue": {"hyperqueue.json": ['  "gpus": {', '    "train": 1', "  },"]},
+    "cwl": {
+        "tools/train.cwl": [
+            "$namespaces:",
+            '  cwltool: "http://commonwl.org/cwltool#"',
+            "hints:",
+            '  "cwltool:CUDARequirement":',
+            '    cudaVersionMin: "11.8"',
+            '    cudaComputeCapability: "5.0"',
+            "    cudaDeviceCountMin: 1",
+            "    cudaDeviceCountMax: 1",
+        ]
+    },
+}
+"""The lines of bundles that ask for a GPU for the stage train, by target and file."""
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if target != "reana"])
+def test_a_gpu_is_asked_for_in_these_lines(target: str) -> None:
+    without, texts = (TARGETS[target](make_plan(gpus=gpus), Options()).texts for gpus in (0, 1))
+    assert texts.keys() == without.keys()
+    more: dict[str, list[str]] = {}
+    for path in texts.keys() - {"manifest.json"}:
+        marked = list(ndiff(without[path].splitlines(), texts[path].splitlines()))
+        assert not any(line.startswith("- ") for line in marked)
+        if found := [line[2:] for line in marked if line.startswith("+ ")]:
+            more[path] = found
+    assert more == GPU[target]
 
 
 def test_cwl_images_and_resources() -> None:

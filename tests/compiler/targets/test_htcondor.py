@@ -19,6 +19,7 @@ READ = """
 import json, sys
 import htcondor
 names = "Cmd Args Iwd Out UserLog RequestCpus RequestMemory AllowedExecuteDuration ContainerImage AcctGroup JobUniverse"
+names += " RequestGPUs"
 found = {}
 for stage in sys.argv[1:]:
     description = htcondor.Submit(open(f"htcondor/{stage}.sub", encoding="utf-8").read())
@@ -106,9 +107,11 @@ def test_the_nodes_run_what_the_plan_says(place: Place, step_program: StepProgra
 
 @pytest.mark.engine
 def test_what_the_study_asks_for_reaches_the_jobs(place: Place, tmp_path: Path) -> None:
-    plan = replace(make_plan(3, image="repo/image:1.0"), batch=Batch("htcondor", account="hep.lhc"))
+    plan = replace(make_plan(3, image="repo/image:1.0", gpus=1), batch=Batch("htcondor", account="hep.lhc"))
     folder = place(plan, "htcondor", tmp_path / "it's a folder")
-    job = read(folder, ["train"])["train"][0]
+    ads = read(folder, ["train", "evaluate"])
+    job = ads["train"][0]
+    assert job["RequestGPUs"] == "1" and "RequestGPUs" not in ads["evaluate"][0]
     assert (job["RequestCpus"], job["RequestMemory"], job["AllowedExecuteDuration"]) == ("2", "512", "600")
     assert (job["ContainerImage"], job["AcctGroup"]) == ("docker://repo/image:1.0", "hep.lhc")
     assert (job["Cmd"], job["Iwd"]) == (str(folder / "htcondor" / "job.sh"), str(folder))

@@ -151,6 +151,11 @@ def test_resources_of_the_study_in_the_backends_words(engine: str) -> None:
     }
 
 
+@engines
+def test_reana_has_no_key_for_a_gpu(engine: str) -> None:
+    assert emit(make_plan(image=IMAGE, gpus=1), engine).texts == emit(make_plan(image=IMAGE), engine).texts
+
+
 def test_what_the_study_says_of_reana_wins() -> None:
     said = {"kubernetes_memory_request": "8Gi", "kubernetes_job_timeout": 60, "voms_proxy": True, "unpacked_img": True}
     plan = make_plan(image=IMAGE, reana=Reana(jobs={"kerberos": True}, stages={"train": {**said, "kerberos": False}}))

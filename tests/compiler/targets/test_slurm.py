@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mmc.cli.main import main
@@ -184,17 +185,24 @@ def test_a_set_up_command_that_fails_fails_the_job(
 
 
 @pytest.mark.parametrize(
-    ("batch", "message"),
+    ("bad", "message"),
     [
         (
-            Batch(partition="nowhere"),
+            {"batch": Batch(partition="nowhere")},
             "Slurm refuses the jobs of analyse: .*nvalid partition.*`execution.batch.partition`",
         ),
-        (Batch(constraint="slow"), "Slurm refuses the jobs of analyse: .*nvalid feature.*`execution.batch.constraint`"),
+        (
+            {"batch": Batch(constraint="slow")},
+            "Slurm refuses the jobs of analyse: .*nvalid feature.*`execution.batch.constraint`",
+        ),
+        (
+            {"stages": tuple(replace(stage, resources=Resources(gpus=1)) for stage in make_plan(2, []).stages)},
+            "Slurm refuses the jobs of analyse: .*gres.*`execution.resources.analyse` and `execution.batch`",
+        ),
     ],
 )
 def test_nothing_is_submitted_by_half(
-    batch: Batch,
+    bad: dict[str, Any],
     message: str,
     place: Place,
     step_program: StepProgram,
@@ -206,9 +214,7 @@ def test_nothing_is_submitted_by_half(
     plan = make_plan(2, [])
     folder = place(plan, "slurm", tmp_path / "bundle")
     good = (folder / "slurm" / "analyse.sbatch").read_bytes()
-    shutil.copy(
-        place(replace(plan, batch=batch), "slurm", tmp_path / "bad") / "slurm" / "analyse.sbatch", folder / "slurm"
-    )
+    shutil.copy(place(replace(plan, **bad), "slurm", tmp_path / "bad") / "slurm" / "analyse.sbatch", folder / "slurm")
     assert main(["submit", str(folder)]) == 3
     told = capfd.readouterr().err
     assert re.fullmatch(f"mmc: {message} of the study; nothing was submitted\n", told)

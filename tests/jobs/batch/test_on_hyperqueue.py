@@ -2,7 +2,7 @@
 
 import pytest
 from mmc.jobs.batch import on_hyperqueue
-from mmc.jobs.batch.on_hyperqueue import counted_cores
+from mmc.jobs.batch.on_hyperqueue import GPUS, counted_cores, requested
 
 CPUS = {"simulate": 1, "sample": 1, "train": 4, "evaluate": 64}
 MEMORY_MIB = {"sample": 2049, "train": 100, "evaluate": 10}
@@ -14,3 +14,10 @@ def test_jobs_fit_into_the_memory_of_the_worker(monkeypatch: pytest.MonkeyPatch)
     assert counted_cores(CPUS, MEMORY_MIB, 8) == {"simulate": 1, "sample": 3, "train": 4, "evaluate": 8}
     assert counted_cores(CPUS, {"simulate": 10**6}, 2)["simulate"] == 2
     assert counted_cores(CPUS, MEMORY_MIB, None) == CPUS
+
+
+def test_only_workers_that_know_their_gpus_are_asked_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_hyperqueue, "memory_of_machine", lambda: 8 * 2**30)
+    layout = {"cpus": {"combine": 1, "train": 4}, "gpus": {"train": 1}, "memory_mib": {"combine": 2049}}
+    assert requested(layout, None) == {"combine": {"cpus": 1}, "train": {"cpus": 4, GPUS: 1}}
+    assert requested(layout, 8) == {"combine": {"cpus": 3}, "train": {"cpus": 4}}

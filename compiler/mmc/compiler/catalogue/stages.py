@@ -319,6 +319,9 @@ REMOVABLE = tuple(
 )
 """The stages whose outputs may be removed when they have been read: neither reports nor people need them."""
 
+ON_GPUS = tuple(stage.name for stage in (TRAIN, TUNE, EVALUATE))
+"""The stages whose jobs run networks, each on one GPU if it sees one."""
+
 PROGRAMS: Mapping[str, str] = {
     program.lower(): program
     for program in (*(origin.program for origin in ORIGINS), *(stage.program for stage in STAGES.values()))

@@ -6,10 +6,10 @@ from pathlib import PurePosixPath
 from mmc.compiler.catalogue.addresses import has_login
 from mmc.compiler.catalogue.batch import HTCONDOR, ONLY_SLURM, SLURM
 from mmc.compiler.catalogue.images import is_pinned
-from mmc.compiler.catalogue.stages import PROGRAMS, SECTIONS, programs_of, stages_of
+from mmc.compiler.catalogue.stages import ON_GPUS, PROGRAMS, SECTIONS, programs_of, stages_of
 from mmc.compiler.checks.context import Annotated, Context, rule
 from mmc.compiler.inputs.installations import leads_elsewhere
-from mmc.compiler.language.diagnostics import Code, Diagnostic, show
+from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 
 _COPY = "copy it into the study's folder and name it from there"
 
@@ -255,3 +255,20 @@ def task_time(ctx: Context) -> Iterator[Diagnostic]:
     elif measured and not target:
         message = "how long a task is to take is not given"
         yield ctx.problem(MMC611, (*section, "job_time"), message, "add it, `task_time: 10 min`", key=True)
+
+
+MMC612 = Code(
+    "MMC612",
+    "A stage cannot use a GPU",
+    f"Only networks run on GPUs, in the stages {', '.join(ON_GPUS)}. A GPU of another stage would be idle while others "
+    "wait for it.",
+)
+
+
+@rule(MMC612)
+def gpus(ctx: Context) -> Iterator[Diagnostic]:
+    """Only stages that run networks ask for GPUs."""
+    for stage, asked in ctx.entries("execution", "resources").items():
+        if stage not in ON_GPUS and asked.get("gpus"):
+            path, message = ("execution", "resources", stage, "gpus"), f"the jobs of {stage} cannot use a GPU"
+            yield ctx.problem(MMC612, path, message, f"remove it; it is for the stages {one_of(ON_GPUS)}", key=True)

@@ -164,7 +164,7 @@ MMC625 = Code(
     "MMC625",
     "Resources do not reach the compute backend",
     "REANA passes only the wall time to Slurm, not cores and memory. With the engines cwl and snakemake the same holds "
-    "for HTCondor. The job runs with the backend's defaults.",
+    "for HTCondor. It has no key for GPUs on any backend. The job runs with the backend's defaults.",
     "warning",
 )
 
@@ -176,6 +176,10 @@ def resources(ctx: Context) -> Iterator[Diagnostic]:
         return
     engine = ctx.get(*_SECTION, "engine")
     for stage, backend in _backends(ctx).items():
+        if ctx.get("execution", "resources", stage, "gpus"):
+            path = ("execution", "resources", stage, "gpus")
+            message, way_out = f"REANA cannot ask {backend} for GPUs", "remove it, or run the study on another target"
+            yield ctx.problem(MMC625, path, message, way_out, key=True)
         if backend == SLURM or (backend == HTCONDOR and engine in NOT_READ):
             for key in ("cpus", "memory"):
                 path = ("execution", "resources", stage, key)

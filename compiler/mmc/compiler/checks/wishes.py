@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from mmc.compiler.catalogue.stages import ON_GPUS
 from mmc.compiler.language.diagnostics import did_you_mean, one_of, suggestion, told
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.schema import load_schema, resolve, tag_of
@@ -70,6 +71,7 @@ _SAMPLES = "samples are in `generation.samples`, by name; a background has `back
 _FOLDER = "the command line names the folder of a run or a bundle"
 _IMAGES = "write images in `execution.images`"
 _CORES = "write `cpus`, `memory` and `time` of each stage in `execution.resources`"
+_GPUS = f"write `gpus: 1` for any of the stages {', '.join(ON_GPUS)} in `execution.resources`"
 _CROSS_SECTION = "cross sections are those of the events; `k_factor` of a sample multiplies its own"
 _NOTES = "keys for notes start with `x-`, as in `x-notes`"
 
@@ -108,7 +110,8 @@ WISHES: Mapping[str, str] = {
     **dict.fromkeys(("signal", "signals", "backgrounds", "processes", "sample", "samples"), _SAMPLES),
     **dict.fromkeys(("output", "outputs", "out", "outdir", "workdir"), _FOLDER),
     **dict.fromkeys(("container", "containers", "docker", "apptainer"), _IMAGES),
-    **dict.fromkeys(("cores", "threads", "n_jobs", "n_cores", "gpu", "gpus"), _CORES),
+    **dict.fromkeys(("cores", "threads", "n_jobs", "n_cores"), _CORES),
+    **dict.fromkeys(("gpu", "gpus", "n_gpus", "cuda", "device"), _GPUS),
     **dict.fromkeys(("cross_section", "cross_sections", "xsec", "xs"), _CROSS_SECTION),
     **dict.fromkeys(("author", "authors", "notes", "note", "comment", "comments"), _NOTES),
 }

@@ -79,6 +79,7 @@ def _stage_head(stage: Stage) -> dict[str, Any]:
         "image": stage.image,
         "resources": {
             "cpus": stage.resources.cpus,
+            "gpus": stage.resources.gpus,
             "memory_mib": stage.resources.memory_mib,
             "time_s": stage.resources.time_s,
         },
@@ -298,6 +299,8 @@ def _reads(stage: Stage) -> str:
 def _asks_for(stage: Stage) -> str:
     asked = stage.resources
     parts = [_count(asked.cpus, "core")]
+    if asked.gpus:
+        parts.append(_count(asked.gpus, "GPU"))
     if asked.memory_mib is not None:
         parts.append(f"{asked.memory_mib:,} MiB")
     if asked.time_s is not None:

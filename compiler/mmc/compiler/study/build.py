@@ -370,6 +370,7 @@ def _resources(entry: Mapping[str, Any]) -> Resources:
         memory_mib=None if memory is None else math.ceil(parse_quantity(memory, "memory")),
         time_s=None if time is None else math.ceil(parse_quantity(time, "time")),
         retries=entry.get("retries", 0),
+        gpus=entry.get("gpus", 0),
     )
 
 

@@ -18,6 +18,10 @@ from mmc.version import __version__
 _MOUNTS = 2 * 200
 """Bytes that the command that starts a container needs for each directory in the job's folder: cwltool mounts the
 directory and its place there."""
+_CWLTOOL = "cwltool"
+"""The prefix of cwltool's extensions of CWL."""
+_CUDA = {"cudaVersionMin": "11.8", "cudaComputeCapability": "5.0"}
+"""The oldest for which PyTorch 2.6 is built; cwltool wants both to be named."""
 _NAMES = {"type": "array", "items": "string"}
 """The type of the names of the jobs of a task."""
 
@@ -169,7 +173,8 @@ def _tool(plan: Plan, stage: Stage, image: str | None) -> str:
         "cwl/tool.cwl.j2",
         label=stage.summary,
         requirements=_requirements(plan, stage, wide),
-        hints={"DockerRequirement": {"dockerPull": image}} if image else {},
+        namespaces={_CWLTOOL: "http://commonwl.org/cwltool#"} if stage.resources.gpus else {},
+        hints=_hints(stage, image),
         command=[token.value for token in tokens[:first]],
         inputs=inputs,
         arguments=arguments,
@@ -222,6 +227,14 @@ def _requirements(plan: Plan, stage: Stage, wide: Iterable[str]) -> dict[str, An
     if stage.resources.time_s is not None:
         requirements["ToolTimeLimit"] = {"timelimit": stage.resources.time_s * len(dataflow.tasks(plan, stage)[0])}
     return requirements
+
+
+def _hints(stage: Stage, image: str | None) -> dict[str, Any]:
+    """What engines may leave out: CWL itself has no GPUs, and cwltool's extension is unknown to others."""
+    hints: dict[str, Any] = {"DockerRequirement": {"dockerPull": image}} if image else {}
+    if n := stage.resources.gpus:
+        hints[f"{_CWLTOOL}:CUDARequirement"] = {**_CUDA, "cudaDeviceCountMin": n, "cudaDeviceCountMax": n}
+    return hints
 
 
 def _port(stage: Stage) -> str:

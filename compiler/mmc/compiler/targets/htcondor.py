@@ -71,6 +71,8 @@ def _options(plan: Plan, stage: Stage, options: Options) -> Iterator[tuple[str, 
     if image := _image(stage, options):
         yield "container_image", f"docker://{image}"
     yield "request_cpus", str(asked.cpus)
+    if asked.gpus:
+        yield "request_gpus", str(asked.gpus)
     if asked.memory_mib is not None:
         yield "request_memory", f"{asked.memory_mib}MB"  # HTCondor's MB are MiB
     if asked.time_s is not None:

@@ -21,11 +21,13 @@ def emit(plan: Plan, options: Options) -> Bundle:
     """
     header = {"plan": plan, "version": __version__}
     texts = tasks.documents(plan, options.out)
+    gpus = {stage.name: stage.resources.gpus for stage in plan.stages if stage.resources.gpus}
     layout = {
         "study": plan.study,
         "out": options.out,
         "table": tasks.table_digest(texts[bash.TABLE]),
         "cpus": {stage.name: stage.resources.cpus for stage in plan.stages},
+        **({"gpus": gpus} if gpus else {}),
         "memory_mib": memory_mib(plan),
     }
     texts[LAYOUT] = json.dumps(layout, indent=2, ensure_ascii=False) + "\n"

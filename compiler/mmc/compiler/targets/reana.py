@@ -32,7 +32,7 @@ def emit(plan: Plan, options: Options) -> Bundle:
     :raises MmcError: when a stage has no pinned image, a name of a file is not tame, or the engine does not read a key
     """
     engine = options.engine or plan.reana.engine
-    plan = cwl.without_gathering(plan) if engine == "cwl" else plan
+    plan = _without_gpus(cwl.without_gathering(plan) if engine == "cwl" else plan)
     _check(plan, options, engine)
     texts = _documents(plan, options, engine)
     outputs = _outputs(plan, engine)
@@ -52,6 +52,11 @@ def emit(plan: Plan, options: Options) -> Bundle:
         **header,
     )
     return make_bundle(plan, "reana", texts, script.EXECUTABLES & texts.keys())
+
+
+def _without_gpus(plan: Plan) -> Plan:
+    """The plan as REANA can ask for it: it has no key for GPUs."""
+    return replace(plan, stages=tuple(replace(s, resources=replace(s.resources, gpus=0)) for s in plan.stages))
 
 
 def _check(plan: Plan, options: Options, engine: str) -> None:

@@ -73,6 +73,8 @@ def _options(plan: Plan, stage: Stage) -> Iterator[str]:
     given = {"partition": batch.partition, "account": batch.account, "constraint": batch.constraint}
     yield from (f"--{name}={value}" for name, value in given.items() if value is not None)
     yield f"--cpus-per-task={asked.cpus}"
+    if asked.gpus:
+        yield f"--gres=gpu:{asked.gpus}"  # unlike --gpus-per-task it needs neither select/cons_tres nor Slurm 19.05
     if asked.memory_mib is not None:
         yield f"--mem={asked.memory_mib}M"
     if asked.time_s is not None:

@@ -121,7 +121,9 @@ def _part(pattern: str | re.Pattern[str], text: str) -> tuple[str, ...]:
 
 
 def _resources(stage: Stage, n_jobs: int) -> Iterator[tuple[str, int]]:
-    """Snakemake's standard resources: memory in MB, time in minutes for all jobs of a task."""
+    """Snakemake's standard resources: GPUs, memory in MB, time in minutes for all jobs of a task."""
+    if stage.resources.gpus:
+        yield "gpu", stage.resources.gpus
     if stage.resources.memory_mib is not None:
         yield "mem_mb", math.ceil(stage.resources.memory_mib * 1.048576)
     if stage.resources.time_s is not None:

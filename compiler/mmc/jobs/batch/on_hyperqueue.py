@@ -27,6 +27,8 @@ from mmc.processes import memory_of_machine, path_with_mmc
 from mmc.reading import read_json
 
 LAYOUT, SERVER = "hyperqueue.json", "HQ_SERVER_DIR"
+GPUS = "gpus/nvidia"
+"""HyperQueue's name of the GPUs that its workers find."""
 LOOK_S = 0.2
 
 
@@ -56,7 +58,7 @@ def run(bundle: Path, events: BinaryIO, cores: int | None, mixed_versions: bool)
     folder = bundle.resolve()
     layout = _layout(folder)
     own_worker = None if SERVER in os.environ else cores or os.cpu_count() or 1
-    counted = counted_cores(layout["cpus"], layout["memory_mib"], own_worker)
+    requests = requested(layout, own_worker)
     out, noted = Path(folder / layout["out"]).resolve(), set[int]()
     client = None
     with ExitStack() as stack:
@@ -72,7 +74,7 @@ def run(bundle: Path, events: BinaryIO, cores: int | None, mixed_versions: bool)
                 Folder(out).remove(f"{table.jobs[row].stage}/{table.jobs[row].name}.out")
             watch = Watch(told, found.now)
             client = client or stack.enter_context(_client(own_worker))
-            _run_all(client, _job(table, found, folder, layout, counted), watch)
+            _run_all(client, _job(table, found, folder, layout, requests), watch)
             if watch.failed:
                 return False
             if any(table.look(row).record is None for row in found.now):
@@ -114,7 +116,27 @@ def counted_cores(cpus: Mapping[str, int], memory_mib: Mapping[str, int], worker
     return {stage: min(worker, max(cores, math.ceil(memory_mib.get(stage, 0) / each))) for stage, cores in cpus.items()}
 
 
-def _job(table: RunTable, found: Pending, folder: Path, layout: Mapping[str, Any], counted: Mapping[str, int]) -> Any:
+def requested(layout: Mapping[str, Any], worker: int | None) -> dict[str, dict[str, int]]:
+    """What HyperQueue is asked for by name, for a job of each stage.
+
+    A worker of this process does not know its GPUs, and a job that asked for one would wait for ever.
+
+    :param worker: as in :func:`counted_cores`
+    """
+    gpus = layout["gpus"] if worker is None else {}
+    return {
+        stage: {"cpus": cores, **({GPUS: gpus[stage]} if stage in gpus else {})}
+        for stage, cores in counted_cores(layout["cpus"], layout["memory_mib"], worker).items()
+    }
+
+
+def _job(
+    table: RunTable,
+    found: Pending,
+    folder: Path,
+    layout: Mapping[str, Any],
+    requests: Mapping[str, Mapping[str, int]],
+) -> Any:
     """All jobs of a round as tasks of one HyperQueue job; a task starts when those have ended well that it reads."""
     from hyperqueue import Job
     from hyperqueue.ffi.protocol import ResourceRequest
@@ -123,13 +145,14 @@ def _job(table: RunTable, found: Pending, folder: Path, layout: Mapping[str, Any
     tasks: dict[int, Any] = {}
     upstream = table.upstream
     for row in sorted(found.now):
+        asked = requests[table.jobs[row].stage]
         tasks[row] = job.program(
             ["bash", "hyperqueue/job.sh", layout["table"], str(row)],
             deps=[tasks[other] for other in upstream[row] if other in tasks],
             stdout=None,
             stderr=None,
             name=table.maker(row),
-            resources=ResourceRequest(cpus=counted[table.jobs[row].stage]),
+            resources=ResourceRequest(cpus=asked["cpus"], resources=dict(asked)),
         )
     return job
 
@@ -165,6 +188,6 @@ def _layout(folder: Path) -> Mapping[str, Any]:
     """:raises UsageError: when the folder has no bundle of the target hyperqueue"""
     try:
         found: Mapping[str, Any] = read_json(folder / LAYOUT)
-        return {name: found[name] for name in ("study", "out", "table", "cpus", "memory_mib")}
+        return {"gpus": {}} | {name: found[name] for name in ("study", "out", "table", "cpus", "memory_mib")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder} does not hold a bundle of the target hyperqueue") from error

@@ -26,7 +26,7 @@ _KEYS = {
     r"partition": "`execution.batch.partition`",
     r"account": "`execution.batch.account`",
     r"feature|constraint": "`execution.batch.constraint`",
-    r"time limit|memory|cpu|node configuration": "`execution.resources.{stage}` and `execution.batch`",
+    r"time limit|memory|cpu|generic resource|node configuration": "`execution.resources.{stage}` and `execution.batch`",
 }
 """The keys of a study for what Slurm refuses."""
 
