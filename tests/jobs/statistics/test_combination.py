@@ -20,9 +20,10 @@ from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.record import RECORD
 from mmc.jobs.statistics import neyman
 from mmc.jobs.statistics.combination import JointFit, combine, kinds_of, with_common_toys
-from mmc.jobs.statistics.combined_verdict import Part, _same_simulation, judge, shared_events
+from mmc.jobs.statistics.combined_verdict import Integration, Part, _same_simulation, judge, shared_events
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.histograms import Template
+from mmc.jobs.statistics.joint_errors import JointError, correlation_of_shapes
 from mmc.jobs.statistics.limits import Grid, Limits, save_arrays
 from mmc.jobs.statistics.neyman import Cells, ToySource
 from mmc.jobs.statistics.problem import LimitProblem
@@ -160,14 +161,82 @@ def test_the_same_simulation_for_different_data(factor: float, share: float) -> 
     assert np.asarray(found.per_simulated)[[0, -1]] == pytest.approx(simulation / data)
     limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
     parts = [Part("rate.low", "low", limits, {}), Part("rate.high", "high", limits, {})]
-    overlaps = [{"of": ["low", "high"], "n_events": 7, "share": 0.1, "correlation": share}]
-    assert judge(parts, found, overlaps, independent=True)["verdict"] == "passed"
-    toys = replace(found, per_simulated=factor, critical=cast(CriticalValues, object()))
-    reasons = list(_same_simulation(parts, toys, overlaps))
-    large = share * ((1 + 2 * factor) / (1 + factor) - 1)
+    overlaps = [{"of": ["low", "high"], "n_events": 7, "share": 0.1, "correlation": -0.5}]
+    f_shared = JointError.of(regions, "").of_shared
+    assert judge(parts, found, overlaps, independent=True, f_shared=f_shared)["verdict"] == "passed"
+    toys = replace(found, critical=cast(CriticalValues, object()))
+    reasons = list(_same_simulation(toys, overlaps, f_shared))
+    large = (1.0 + simulation / data) / (1.0 + factor * 17.0 / data) - 1.0  # toys lack the correlation of both
     assert [reason.partition("too large by up to ")[2][:3].strip(":") for _, reason in reasons] == (
         [f"{large:.0%}"] if large > 0.1 else []
     )
+
+
+def test_regions_draw_their_events_anew() -> None:
+    """Two periods with all events in common; the distribution of each is made of a part of them, drawn at random. The
+    correlation of sums over random halves, and thirds, is the one that is calculated."""
+    random, parts = np.random.default_rng(5), (0.5, 0.3)
+    weights = random.exponential(size=(20_000, 400))  # simulations, events
+    sums = [(weights * (random.uniform(size=weights.shape) < part)).sum(axis=1) / part for part in parts]
+    known = _cross_sections(0, [400.0, 0.0], 800.0 * np.eye(2))
+    regions = [
+        replace(
+            _region("low", 3),
+            part=part,
+            both={1 - k: 800.0 * np.eye(2)},
+            cross_sections=known,
+            coefficients=np.ones((6, 2)),
+        )
+        for k, part in enumerate(parts)
+    ]
+    found = correlation_of_shapes(regions)[0, 1]
+    assert found == pytest.approx(np.corrcoef(sums)[0, 1], abs=0.02) and found == pytest.approx((0.5 * 0.3) ** 0.5)
+    unknown = replace(regions[1], cross_sections=None)
+    assert correlation_of_shapes([regions[0], unknown])[0, 1] == pytest.approx(0.0)
+
+
+def test_f_at_the_true_point_is_that_of_the_points_around_it() -> None:
+    """Whatever points a region has averaged its own f over."""
+    one = _region("low", 3)
+    rows = np.hstack([np.ones((6, 1)), POINTS])
+    known = _cross_sections(0, [one.expected[2], 0.0], np.diag([30.0, 0.0]))
+    one = replace(one, cross_sections=known, coefficients=rows)
+    found = []
+    for at_truth in (0.1, 0.9):
+        factor = np.array([0.5, 0.5, 0.5, 0.5, 0.5, at_truth])
+        found.append(
+            np.asarray(
+                combine([replace(one, limits={"": replace(one.limits[""], per_simulated=factor)})]).per_simulated
+            )
+        )
+    np.testing.assert_allclose(found[0], found[1])
+    assert found[0][:-1] == pytest.approx(0.5)
+
+
+def test_the_integration_of_several_regions() -> None:
+    """The error of a sample is the same in both regions; that of others is independent."""
+    row, errors = np.ones(1), np.array([0.03, 0.04])
+    both = CrossSections(np.array([1, 2]), np.array([[3.0], [1.0]]), np.full(2, np.inf), errors, np.eye(1))
+    other = CrossSections(np.array([2, 3]), np.array([[2.0], [4.0]]), np.full(2, np.inf), errors[::-1], np.eye(1))
+    expected = np.hypot(np.hypot(0.03 * 3.0, 0.04 * (1.0 + 2.0)), 0.03 * 4.0) / 10.0
+    error = both.integration_error(row, [other])
+    assert error == pytest.approx(expected) and both.integration_error(row) == pytest.approx(np.hypot(0.09, 0.04) / 4.0)
+    limits = {"verdict": "passed", "reasons": [], "closure": {"integration_error": 0.0}}
+    for n, in_limits, verdict in ((500.0, True, "passed"), (500.0, False, "doubtful"), (5000.0, True, "doubtful")):
+        part = Part("rate.low", "low", {**limits, "n_expected": n}, {})
+        found = judge([part], combine([_region("low", 3)]), [], integration=Integration(0.03, in_limits))
+        assert found["verdict"] == verdict
+        without = judge([part], combine([_region("low", 3)]), [], "without_rate", integration=Integration(0.03, False))
+        assert without["verdict"] == "passed"
+
+
+def test_expected_limits_have_errors_where_observed_ones_have_none(regions: list[RegionLikelihood]) -> None:
+    """As of ratios: the likelihood of observed events is made without groups of the simulated events."""
+    with_data = []
+    for region in regions:
+        observed = replace(region.limits[""], replicas=None)
+        with_data.append(replace(region, rate=False, limits={**region.limits, "observed": observed}))
+    assert combine(with_data).replicas is not None and combine(with_data, "observed").replicas is None
 
 
 def test_the_errors_of_areas_are_larger_where_events_are_shared() -> None:

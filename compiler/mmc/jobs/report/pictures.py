@@ -163,10 +163,16 @@ def _limits(
     names, drawn, prefix, suffix = list(lines[0].axes), {}, f"{kind}_" if kind else "", KINDS[kind]
     found = {record["name"]: record[kind] if kind else record for record in records}
     marks = {record["name"]: _mark(found[record["name"]].get("verdict", record["verdict"])) for record in records}
+    with_band = [line.name for line in lines if line.training_error is not None]
+    band = (
+        f" Bands: ln λ of {', '.join(with_band)} larger or smaller by the error of the training." if with_band else ""
+    )
     for pair in itertools.combinations(names, 2):
         figure = figures.contour_figure(lines, pair, labels, level, truth)
         title = f"{level:.0%} confidence regions of {pair[0]} and {pair[1]}{suffix}"
-        drawn[f"{prefix}contours_{'_'.join(pair)}"] = Picture("limits", title, _region_text(found, marks), figure)
+        drawn[f"{prefix}contours_{'_'.join(pair)}"] = Picture(
+            "limits", title, _region_text(found, marks) + band, figure
+        )
     for name in names:
         text = _interval_text(found, marks, name, lines[0].axes[name])
         if len(names) == 1:
