@@ -68,7 +68,7 @@ def numbers_of(file_name: str) -> Rows:
         return _rows_of(Path(file_name), NUMBERS)
     except KeyError as error:
         raise StepError(
-            f"{file_name} has no numbers of events (`samples/{NUMBERS}`), so the events that it shares with other files "
+            f"{file_name} has no numbers of events (`samples/{NUMBERS}`), so events that it shares with other files "
             "cannot be found: combine the events again"
         ) from error
 
