@@ -75,7 +75,7 @@ def test_how_many_events_of_a_sample_were_generated() -> None:
     """The numbers of jobs that are averaged add up, unless one is not known."""
     job = AnalysedJob(job="x", sample="signal", benchmark="sm", n_events=None, k_factor=1.0, background=False)
     jobs = [job, job, replace(job, slice="high"), replace(job, sample="table"), replace(job, sample="table")]
-    records = [{"n_generated": n, "n_read": 10, "integrated_pb": [2.0, 0.1]} for n in (100, 50, 70, 30, None)]
+    records = [{"n_generated": n, "size": 10, "integrated_pb": [2.0, 0.1]} for n in (100, 50, 70, 30, None)]
     found = samples(jobs, records)
     assert [entry["integration_error"] for entry in found] == pytest.approx([0.05] * 3)
     assert [(entry["sample"], entry["slice"], entry["n_generated"]) for entry in found] == [
