@@ -125,12 +125,13 @@ def coverage(events: Floats, points: Floats, truth: Floats, dof: int, toys: int)
     expected = monomials(every) @ events
     logs, totals, random = np.log(expected), expected.sum(axis=1), np.random.default_rng(1)
     shape, found = (round(len(points) ** 0.5),) * 2, np.zeros(len(LEVELS))
-    for size in np.full(toys // TOYS_AT_ONCE, TOYS_AT_ONCE):
+    for start in range(0, toys, TOYS_AT_ONCE):
+        size = min(TOYS_AT_ONCE, toys - start)
         excess = random.poisson(expected[-1], (size, len(expected[-1]))) - expected[-1]
         log_likelihood = logs @ excess.T + (logs @ expected[-1] - totals)[:, np.newaxis]
         q = 2.0 * (highest(log_likelihood, shape) - log_likelihood[-1])
         found += [np.count_nonzero(q <= chi2.ppf(level, dof)) for level in LEVELS]
-    return [rounded(inside / (toys // TOYS_AT_ONCE * TOYS_AT_ONCE)) for inside in found]
+    return [rounded(inside / toys) for inside in found]
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def bound(study: Study, luminosity_pb: float, truth: Floats, n_points: int, toys
 
     :param truth: in TeV^-2, shape (1, 2)
     :param n_points: of the grid, for each parameter
-    :param toys: the number of data sets for the coverage, a multiple of :data:`TOYS_AT_ONCE`; 0 for no coverage
+    :param toys: the number of data sets for the coverage; 0 for no coverage
     :raises ValueError: when the study is not the one of this benchmark
     """
     axes = [np.linspace(*parameter.range, n_points) for parameter in study.parameters]

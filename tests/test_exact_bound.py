@@ -14,7 +14,7 @@ from mmc.jobs.generators import contact_interactions, pythia8
 from mmc.jobs.generators.event_weights import kinematics
 
 from benchmarks.drell_yan import QUARKS, Experiment, monomials, partonic, slopes
-from benchmarks.exact_bound import Bound, allowed, bound, compare, drell_yan
+from benchmarks.exact_bound import Bound, allowed, bound, compare, coverage, drell_yan
 
 POINTS = np.array([[0.04, 0.0], [-0.04, 0.0], [0.0, 0.04], [0.0, -0.04], [0.04, 0.04], [0.01, -0.02]])
 
@@ -153,3 +153,14 @@ def _run(exact: Bound, factor: float) -> dict[str, Any]:
             "information": {"rate": information("rate"), "histogram": information("histogram_at_truth")}
         },
     }
+
+
+@pytest.mark.parametrize("toys", [50, 350])
+def test_the_coverage_of_any_number_of_data_sets(toys: int) -> None:
+    """A count of 10,000: the parameters only matter as far as it does."""
+    axis = np.linspace(-0.4, 0.4, 17)
+    points = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    events = 1e4 * np.array([[1.0], [0.1], [0.0], [0.1], [0.0]])
+    found = coverage(events, points, np.zeros((1, 2)), 1, toys)
+    assert [share * toys for share in found] == pytest.approx([round(share * toys) for share in found], abs=0.01)
+    assert found == pytest.approx([0.68, 0.95], abs=4.0 * (0.68 * 0.32 / toys) ** 0.5)

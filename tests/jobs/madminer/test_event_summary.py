@@ -1,15 +1,16 @@
 """What is said of an event file, and what is refused there."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from mmc.errors import StepError
-from mmc.jobs.madminer.event_origins import OriginSums
+from mmc.jobs.madminer.event_origins import OriginSums, significant
 from mmc.jobs.madminer.event_summary import event_record
+from scipy.stats import norm
 
 
 def _changed(source: Path, folder: Path, benchmark: str, factor: float) -> Path:
@@ -37,7 +38,9 @@ def test_an_uncertainty_leaves_the_sign_of_the_cross_section(uncertain: Path, tm
         event_record(path)
 
 
-def _warnings(factors: Sequence[Sequence[float]], lacking: float = np.inf) -> list[str]:
+def _warnings(
+    factors: Sequence[Sequence[float]], lacking: float = np.inf, integration: Mapping[str, float] | None = None
+) -> list[str]:
     """Of events of two benchmarks, with densities exp(-x) and x exp(-x) and cross sections of 1 and 2 pb.
 
     :param factors: on the weights of the events of each benchmark, at each benchmark
@@ -50,7 +53,7 @@ def _warnings(factors: Sequence[Sequence[float]], lacking: float = np.inf) -> li
         ratios = [np.ones(len(kept)), 2.0 * kept] if source == 0 else [0.5 / kept, np.ones(len(kept))]
         weights = np.stack(ratios, axis=1) * own / n * np.array(factors[source])
         sums.add(weights, np.full(len(kept), source))
-    return sums.check(["sm", "w"])
+    return sums.check(["sm", "w"], integration)
 
 
 def test_events_of_two_benchmarks_agree() -> None:
@@ -69,6 +72,20 @@ def test_events_of_two_benchmarks_agree() -> None:
 def test_events_of_two_benchmarks_contradict_each_other(factors: Sequence[Sequence[float]]) -> None:
     with pytest.raises(StepError, match=r"^at benchmark '(sm|w)', the events that were sampled there give"):
         _warnings(factors)
+
+
+def test_a_difference_that_the_integration_explains() -> None:
+    """A normalisation that is wrong by 20 %, of a cross section that is integrated to 10 % at each benchmark."""
+    with pytest.raises(StepError, match="another normalisation"):
+        _warnings([(1.2, 1.2), (1.0, 1.0)])
+    assert _warnings([(1.2, 1.2), (1.0, 1.0)], integration={"sm": 0.1, "w": 0.1}) == []
+    with pytest.raises(StepError, match="another normalisation"):
+        _warnings([(3.0, 3.0), (1.0, 1.0)], integration={"sm": 0.01})
+
+
+def test_many_pairs_of_benchmarks_need_larger_differences() -> None:
+    assert significant(1) == pytest.approx(5.0)
+    assert 210.0 * norm.sf(significant(210)) == pytest.approx(norm.sf(5.0))
 
 
 def test_events_that_lack_a_part_of_phase_space() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from mmc.errors import StepError
 from mmc.jobs.madminer import event_combination
 from mmc.jobs.madminer.cross_sections import CrossSections, independent_changes
 from mmc.jobs.madminer.declarations import Content
@@ -113,6 +114,10 @@ def test_events_are_found_again_in_another_file(toy_events: Path, tmp_path: Path
         first, second = (np.array([weights[key] for key in both]) for weights in own)
         np.testing.assert_allclose(found.products, first.T @ second)
         np.testing.assert_allclose(found.sums, [first.sum(axis=0), second.sum(axis=0)])
+    with h5py.File(tmp_path / "first" / "events.h5", "r+") as changed:
+        del changed["samples/mmc_numbers"]
+    with pytest.raises(StepError, match=r"no numbers of events .* combine the events again$"):
+        SharedEvents.of(EventFile(tmp_path / "first" / "events.h5", 0.2, 0.2), files[1])
     samples = {**one, "sample": "other"}
     (tmp_path / "second" / "events.json").write_text(json.dumps({**record, "samples": [samples]}))
     assert SharedEvents.of(files[0], EventFile(tmp_path / "second" / "events.h5", 0.2, 0.2)) is None

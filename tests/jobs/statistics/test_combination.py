@@ -20,14 +20,16 @@ from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.record import RECORD
 from mmc.jobs.statistics import neyman
 from mmc.jobs.statistics.combination import JointFit, combine, kinds_of, with_common_toys
-from mmc.jobs.statistics.combined_verdict import Part, _same_simulation, judge, shared_events
+from mmc.jobs.statistics.combined_verdict import Integration, Part, _same_simulation, judge, shared_events
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.histograms import Template
+from mmc.jobs.statistics.joint_errors import JointError, correlation_of_shapes
 from mmc.jobs.statistics.limits import Grid, Limits, save_arrays
 from mmc.jobs.statistics.neyman import Cells, ToySource
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
-from mmc.jobs.statistics.region_likelihood import RegionLikelihood
+from mmc.jobs.statistics.region_likelihood import LIKELIHOOD, RegionLikelihood
+from mmc.jobs.steps.combinations import _error
 from scipy.optimize import minimize
 from scipy.stats import chi2, poisson
 
@@ -160,14 +162,88 @@ def test_the_same_simulation_for_different_data(factor: float, share: float) -> 
     assert np.asarray(found.per_simulated)[[0, -1]] == pytest.approx(simulation / data)
     limits = {"verdict": "passed", "reasons": [], "n_expected": 10.0, "closure": {"integration_error": 0.0}}
     parts = [Part("rate.low", "low", limits, {}), Part("rate.high", "high", limits, {})]
-    overlaps = [{"of": ["low", "high"], "n_events": 7, "share": 0.1, "correlation": share}]
-    assert judge(parts, found, overlaps, independent=True)["verdict"] == "passed"
-    toys = replace(found, per_simulated=factor, critical=cast(CriticalValues, object()))
-    reasons = list(_same_simulation(parts, toys, overlaps))
-    large = share * ((1 + 2 * factor) / (1 + factor) - 1)
+    overlaps = [{"of": ["low", "high"], "n_events": 7, "share": 0.1, "correlation": -0.5}]
+    f_shared = JointError.of(regions, "").of_shared
+    assert judge(parts, found, overlaps, independent=True, f_shared=f_shared)["verdict"] == "passed"
+    toys = replace(found, critical=cast(CriticalValues, object()))
+    reasons = list(_same_simulation(toys, overlaps, f_shared))
+    large = (1.0 + simulation / data) / (1.0 + factor * 17.0 / data) - 1.0  # toys lack the correlation of both
     assert [reason.partition("too large by up to ")[2][:3].strip(":") for _, reason in reasons] == (
         [f"{large:.0%}"] if large > 0.1 else []
     )
+
+
+def test_regions_draw_their_events_anew() -> None:
+    """Two periods with all events in common; the distribution of each is made of a part of them, drawn at random. The
+    correlation of sums over random parts is the one that is calculated."""
+    random, parts = np.random.default_rng(5), (0.5, 0.3)
+    weights = random.standard_normal((20_000, 100))  # of simulations and events: what events tell of the parameters
+    sums = [(weights * (random.uniform(size=weights.shape) < part)).sum(axis=1) / part for part in parts]
+    known = _cross_sections(0, [100.0, 0.0], 800.0 * np.eye(2))
+    regions = [
+        replace(
+            _region("low", 3),
+            part=part,
+            both={1 - k: 800.0 * np.eye(2)},
+            cross_sections=known,
+            coefficients=np.ones((6, 2)),
+        )
+        for k, part in enumerate(parts)
+    ]
+    found = correlation_of_shapes(regions)[0, 1]
+    assert found == pytest.approx(np.corrcoef(sums)[0, 1], abs=0.02) and found == pytest.approx((0.5 * 0.3) ** 0.5)
+    unknown = replace(regions[1], cross_sections=None)
+    assert correlation_of_shapes([regions[0], unknown])[0, 1] == pytest.approx(0.0)
+
+
+def test_f_at_the_true_point_is_that_of_the_points_around_it() -> None:
+    """Whatever points a region has averaged its own f over."""
+    one = _region("low", 3)
+    rows = np.hstack([np.ones((6, 1)), POINTS])
+    known = _cross_sections(0, [one.expected[2], 0.0], np.diag([30.0, 0.0]))
+    one = replace(one, cross_sections=known, coefficients=rows)
+    found = []
+    for at_truth in (0.1, 0.9):
+        factor = np.array([0.5, 0.5, 0.5, 0.5, 0.5, at_truth])
+        limits = replace(one.limits[""], per_simulated=factor)
+        found.append(np.asarray(combine([replace(one, limits={"": limits})]).per_simulated))
+    np.testing.assert_allclose(found[0], found[1])
+    assert found[0] == pytest.approx(0.5, rel=0.01)
+
+
+def test_a_cross_section_of_equal_weights_has_an_error_only_with_cuts() -> None:
+    n, weight = 3000, 0.1 / 3.0
+    blocks = [(np.full((n, 1), weight), np.zeros(n, dtype=int))]
+    for generated, error in ((n, 0.0), (2 * n, weight * (n / 2) ** 0.5)):
+        own = CrossSections.of(blocks, [{"sample": "a", "n_generated": generated, "integration_error": 0.0}], 1)
+        assert _error(own, np.ones(1)) == (pytest.approx(error) if error else 0.0)
+
+
+def test_the_integration_of_several_regions() -> None:
+    """The error of a sample is the same in both regions; that of others is independent."""
+    row, errors = np.ones(1), np.array([0.03, 0.04])
+    both = CrossSections(np.array([1, 2]), np.array([[3.0], [1.0]]), np.full(2, np.inf), errors, np.eye(1))
+    other = CrossSections(np.array([2, 3]), np.array([[2.0], [4.0]]), np.full(2, np.inf), errors[::-1], np.eye(1))
+    expected = np.hypot(np.hypot(0.03 * 3.0, 0.04 * (1.0 + 2.0)), 0.03 * 4.0) / 10.0
+    error = both.integration_error(row, [other])
+    assert error == pytest.approx(expected) and both.integration_error(row) == pytest.approx(np.hypot(0.09, 0.04) / 4.0)
+    limits = {"verdict": "passed", "reasons": [], "closure": {"integration_error": 0.0}}
+    for n, in_limits, verdict in ((500.0, True, "passed"), (500.0, False, "doubtful"), (5000.0, True, "doubtful")):
+        part = Part("rate.low", "low", {**limits, "n_expected": n}, {})
+        found = judge([part], combine([_region("low", 3)]), [], integration=Integration(0.03, in_limits))
+        assert found["verdict"] == verdict
+        without = judge([part], combine([_region("low", 3)]), [], "without_rate", integration=Integration(0.03, False))
+        assert without["verdict"] == "passed"
+
+
+def test_expected_limits_have_errors_where_observed_ones_have_none(regions: list[RegionLikelihood]) -> None:
+    """As of ratios: the likelihood of observed events is made without groups of the simulated events."""
+    with_data = []
+    for region in regions:
+        observed = replace(region.limits[""], replicas=None)
+        both = {**region.limits, "observed": observed}
+        with_data.append(replace(region, rate=False, limits=both, n={**region.n, "observed": 90.0}))
+    assert combine(with_data).replicas is not None and combine(with_data, "observed").replicas is None
 
 
 def test_the_errors_of_areas_are_larger_where_events_are_shared() -> None:
@@ -295,6 +371,8 @@ def test_two_periods_with_the_same_samples(toy_events: Path, tmp_path: Path) -> 
     learning, made, groups = Learning(tmp_path / "run", toy_events), [], []
     for name in ("first", "second"):
         groups.append(Path(shutil.copytree(toy_events, tmp_path / name)))
+        with h5py.File(groups[-1] / "events.h5", "r+") as file:
+            file["samples/mmc_numbers"] = np.arange(len(file["samples/weights"]))
         (groups[-1] / RECORD).write_text(json.dumps({"stage": "combine", "job": name}))
         learning.events = groups[-1]
         made.append(learning.baseline("rate", f"rate.{name}", group=name, combined=True))
@@ -369,6 +447,8 @@ def test_scans_of_two_regions(toy_events: Path, tmp_path: Path) -> None:
         made.append(learning.baseline("rate", "rate.high", group="high", combined=True))
         of = [{"stage": "baselines", "job": path.name, "group": path.name.partition(".")[2]} for path in made]
         settings = {**learning.evaluation, "combination": "both", "of": of, "floating": ["ttbar"]}
+        parts = [float(read_npz(path / LIKELIHOOD)["part"]) for path in made]
+        assert parts == pytest.approx([0.8, 1.0], rel=1e-3), "histograms have all but the test events"
         out = learning.run("combinations", "both", settings, events=halves, baseline=made)
         records.append(json.loads((out / "combination.json").read_text()))
     (low, high), (scanned_low, scanned_high) = (record["intervals"]["c1"]["0.68"][0] for record in records)

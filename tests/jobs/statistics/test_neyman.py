@@ -204,6 +204,22 @@ def test_numbers_of_events_fluctuate_as_the_rate_does() -> None:
     np.testing.assert_array_equal(fixed.narrowing(0, counts, 100.0, 200.0), np.ones(100_000))
 
 
+def test_no_toy_has_fewer_than_no_events() -> None:
+    """Where the integration is known worse than the cells are."""
+    sizes = np.array([[0.0, 5.0, 100.0, 200.0]])
+    factors = narrowing(sizes, np.array([100.0]), np.array([1.0]), np.array([[4.0]]))
+    assert factors.min() == 0.0 and factors[0, 2:] * sizes[0, 2:] == pytest.approx(
+        [100.0, 100.0 + 100.0 * (40100.0 / 101.0) ** 0.5]
+    )
+
+
+def test_memory_is_shared_by_all_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neyman, "BUDGET", 60_000)
+    cells = Cells(1, lambda: [])
+    source = ToySource(cells, np.ones((100, 1)), np.ones(1), np.ones(100), np.zeros(100))
+    assert [neyman.n_toys([source] * n, np.arange(3)) for n in (1, 3)] == [200, 66]
+
+
 def test_the_numbers_of_events_of_two_regions_fluctuate_together() -> None:
     """As Poisson numbers around means with the covariance of the simulation, whatever the cells make of them."""
     random, means, variances = np.random.default_rng(3), np.array([400.0, 900.0]), np.array([300.0, 100.0])

@@ -66,7 +66,9 @@ class Estimator:
     def trained(self) -> tuple[Array, Array] | None:
         """The mean and the standard deviation of each parameter over the training samples, of shape (parameters,).
 
-        None if the networks do not depend on the parameters, or do not scale them. Members have nearly the same.
+        None unless the networks take the parameters scaled, and those of the numerator alone: a double parameterized
+        ratio scales the points of both densities alike, and knows only what both are together. Members have nearly the
+        same.
         """
         return self.members[0].trained
 
@@ -117,6 +119,7 @@ class Network:
         self.kind = ESTIMATORS[record["estimator"]]
         self.polynomial = Polynomial.of(record["polynomial"]) if self.kind.is_polynomial else None
         self._n_nuisance = len(record.get("nuisance_parameters", ()))
+        self._scales = self.kind.scales_parameters and bool(record["training"].get("scale_parameters"))
         self.madminer = new_estimator(self.kind.name)
         self.madminer.load(str(folder / "model"))
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -139,7 +142,7 @@ class Network:
     @property
     def trained(self) -> tuple[Array, Array] | None:
         """See :attr:`Estimator.trained`; the nuisance parameters come after the parameters."""
-        if not self.kind.takes_parameters or self.madminer.theta_scaling_means is None:
+        if not self._scales or self.kind.varies_with_denominator:  # unscaled, they have a mean of 0 and a unit instead
             return None
         n = len(self.madminer.theta_scaling_means) - self._n_nuisance
         return self.madminer.theta_scaling_means[:n], self.madminer.theta_scaling_stds[:n]

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmc.jobs.learning.estimators import Estimator
+from mmc.jobs.learning.trained import common
 from mmc.jobs.madminer.event_file import Array
-
-NO_WIDTH = 1e-9
-"""The width of an empty interval."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +51,11 @@ class Mixture:
     def trained(self) -> tuple[Array, Array] | None:
         """:attr:`mmc.jobs.learning.estimators.Estimator.trained` of the samples that all ratios that vary have.
 
-        The interval within a standard deviation of the mean is where those of all ratios overlap. None if none varies.
+        They reach as far as the samples of all these ratios do. None if none varies, or the samples are not known.
         """
         varying = (factor for component in self._components for factor in component.factors if factor.theta0 is None)
         known = [trained for factor in varying if (trained := factor.estimator.trained) is not None]
-        if not known:
-            return None
-        low = np.max([mean - width for mean, width in known], axis=0)
-        high = np.min([mean + width for mean, width in known], axis=0)
-        return 0.5 * (low + high), np.maximum(0.5 * (high - low), NO_WIDTH)
+        return common(known) if known else None
 
     def log_ratio(self, points: Array, x: Array, nu: Array | None = None) -> Array:
         """ln p(x | θ) / p(x | θ1) for all pairs: points (n, parameters), x (m, observables) to shape (n, m).

@@ -60,7 +60,7 @@ class CrossSections:
             products += weights.T @ weights
         numbers = [np.inf if entry["n_generated"] is None else entry["n_generated"] for entry in known]
         return cls(
-            np.array([_digest(entry) for entry in known]),
+            names_of(known),
             of_samples,
             np.array(numbers, dtype=float),
             np.array([entry.get("integration_error", np.nan) for entry in known], dtype=float),
@@ -85,15 +85,26 @@ class CrossSections:
         """ε_k² - 1/n_k of a part of all events, shape (samples,)."""
         return np.asarray(np.nan_to_num(self.integration) ** 2 - 1.0 / (part * self.n_generated))
 
-    def integration_error(self, coefficients: Array) -> float | None:
+    def integration_error(self, coefficients: Array, others: "Sequence[CrossSections]" = ()) -> float | None:
         """The relative error of the cross section at a point from the integration; None if it is not known.
 
+        The error of a sample is the same in all regions and groups.
+
         :param coefficients: the morphing coefficients of the point, shape (benchmarks,)
+        :param others: further sums that are added
         """
-        if np.isnan(self.integration).any():
+        every = (self, *others)
+        names, errors = (np.concatenate([getattr(one, name) for one in every]) for name in ("names", "integration"))
+        if np.isnan(errors).any():
             return None
-        of_samples = self.of_samples @ coefficients
-        return float(np.linalg.norm(self.integration * of_samples) / abs(of_samples.sum()))
+        of_samples = np.concatenate([one.of_samples @ coefficients for one in every])
+        each = np.bincount(np.unique(names, return_inverse=True)[1], weights=errors * of_samples)
+        return float(np.linalg.norm(each) / abs(of_samples.sum()))
+
+
+def names_of(samples: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.int64]:
+    """:attr:`CrossSections.names` of samples as they are recorded."""
+    return np.array([_digest(entry) for entry in samples], dtype=np.int64)
 
 
 def _digest(sample: Mapping[str, Any]) -> int:

@@ -1,11 +1,13 @@
 """Put the events of many files into one, a block at a time."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmc.errors import StepError
 from mmc.jobs.madminer import event_writer, workarounds
 from mmc.jobs.madminer.declarations import Content
 from mmc.jobs.madminer.event_rows import block_rows, blocks_of, numbers_of, rows_of
@@ -53,7 +55,7 @@ def combine(
 
     def blocks() -> Iterator[event_writer.Block]:
         for k, (content, factor) in enumerate(zip(contents, factors, strict=True)):
-            chosen, numbers, first = content.columns(names), numbers_of(str(content.path)), 0
+            chosen, numbers, first = content.columns(names), _numbers(content), 0
             for x, weights, ids in blocks_of(content.path):
                 own = numbers[first : first + len(ids)] + (0 if starts is None else starts[k])
                 known = [] if labels is None else [np.full(len(ids), labels[k]), own]
@@ -65,6 +67,13 @@ def combine(
     known = [] if labels is None else [(n_events,)] * 2
     shapes = [(n_events, n_observables), (n_events, len(names)), (n_events,), *known]
     event_writer.add_events(out, blocks, shapes, np.random)
+
+
+def _numbers(content: Content) -> Any:
+    """The numbers of a file's events; those of a single job are numbered as they are."""
+    with suppress(StepError):
+        return numbers_of(str(content.path))
+    return np.arange(len(rows_of(str(content.path))[0]))
 
 
 def _reference(contents: Sequence[Content]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mmc.errors import StepError
 from mmc.jobs.madminer import layout
 
 BLOCK = 1 << 26
@@ -58,11 +59,18 @@ def labels_of(file_name: str) -> Rows:
     return _rows_of(Path(file_name), LABELS)
 
 
-def numbers_of(file_name: str) -> Any:
-    """The :data:`NUMBERS` of a file's events; without this dataset, they are numbered as they are."""
-    with suppress(KeyError):
+def numbers_of(file_name: str) -> Rows:
+    """The :data:`NUMBERS` of a file's events.
+
+    :raises StepError: when the file has none
+    """
+    try:
         return _rows_of(Path(file_name), NUMBERS)
-    return np.arange(len(rows_of(file_name)[0]))
+    except KeyError as error:
+        raise StepError(
+            f"{file_name} has no numbers of events (`samples/{NUMBERS}`), so events that it shares with other files "
+            "cannot be found: combine the events again"
+        ) from error
 
 
 def _rows_of(path: Path, name: str) -> Rows:

@@ -1,7 +1,7 @@
 """A summary of an event file, for logs, records and reports."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from mmc.jobs.madminer.event_rows import block_rows, width
 EVENTS = "events.h5"
 
 
-def event_record(path: Path, *, only_background: bool = False) -> dict[str, Any]:
+def event_record(
+    path: Path, *, only_background: bool = False, integration: Mapping[str, float] | None = None
+) -> dict[str, Any]:
     """The number of events, and the cross section and effective sample size at every benchmark, as in MadMiner.
 
     ``warnings`` name observables that are missing in some events or constant, benchmarks without a positive cross
@@ -27,6 +29,7 @@ def event_record(path: Path, *, only_background: bool = False) -> dict[str, Any]
     cross sections are averaged over the benchmarks, and backgrounds are added.
 
     :param only_background: whether no sample of the file is a signal
+    :param integration: the relative errors of the signal's cross sections from their integration, by benchmark
     :raises StepError: when weights are not finite, there is no signal event where there should be one, an
         uncertainty changes the sign of the cross section, or events of several benchmarks contradict each other
     """
@@ -55,7 +58,7 @@ def event_record(path: Path, *, only_background: bool = False) -> dict[str, Any]
             observable.add(values)
     sums = every[:n_physical]
     _check_uncertainties(data, every)
-    flaws = origins.check(names)
+    flaws = origins.check(names, integration)
     flaws += [
         f"the cross section at benchmark {name!r} is not positive: {total:.3g} pb"
         for name, total in zip(names, sums.tolist(), strict=True)

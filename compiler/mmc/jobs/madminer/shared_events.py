@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mmc.jobs.madminer.cross_sections import names_of
 from mmc.jobs.madminer.event_file import MOST, Array, EventFile
 
 Numbers = npt.NDArray[np.int64]
@@ -23,8 +24,8 @@ class SharedEvents:
     @classmethod
     def of(cls, first: EventFile, second: EventFile) -> "SharedEvents | None":
         """The sums, which are read in parts that fit into memory; None if the files share no event."""
-        samples = np.intersect1d(first.cross_sections.names, second.cross_sections.names)
-        if not (first.samples and second.samples and len(samples)):
+        samples = np.intersect1d(names_of(first.samples), names_of(second.samples))
+        if not len(samples):
             return None
         row = 8 * (len(first.benchmarks) + 1)
         n_parts = -(-max(first.n_events, second.n_events) * row // MOST)
@@ -40,7 +41,7 @@ class SharedEvents:
 
 def _events(file: EventFile, samples: Numbers, part: int, n_parts: int) -> tuple[Numbers, Array]:
     """What identifies each event of some samples in a part of the file, and its weights (events, benchmarks)."""
-    names, numbers = file.cross_sections.names, file.numbers
+    names, numbers = names_of(file.samples), file.numbers
     place = np.where(np.isin(names, samples), np.searchsorted(samples, names), -1)
     keys, weights = [], []
     for block in file.blocks("all", balanced=True):

@@ -166,7 +166,9 @@ def _limits(
     for pair in itertools.combinations(names, 2):
         figure = figures.contour_figure(lines, pair, labels, level, truth)
         title = f"{level:.0%} confidence regions of {pair[0]} and {pair[1]}{suffix}"
-        drawn[f"{prefix}contours_{'_'.join(pair)}"] = Picture("limits", title, _region_text(found, marks), figure)
+        drawn[f"{prefix}contours_{'_'.join(pair)}"] = Picture(
+            "limits", title, _region_text(found, marks, lines), figure
+        )
     for name in names:
         text = _interval_text(found, marks, name, lines[0].axes[name])
         if len(names) == 1:
@@ -253,13 +255,20 @@ def _fisher(
         yield "_".join(("fisher", *pair, *([group] if group else []))), Picture("fisher", title, text, figure)
 
 
-def _region_text(found: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str]) -> str:
+def _region_text(found: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str], lines: Sequence[Curve] = ()) -> str:
+    """The allowed part of the grid of each method, and what dashes and bands mean.
+
+    >>> _region_text({"alices": {"allowed_fraction": {"0.95": 0.25}}}, {"alices": ""})
+    'Fraction of the grid that is allowed at 95 %: alices 25 %.'
+    """
     parts = []
     for name, record in found.items():
         level, fraction = max(record["allowed_fraction"].items(), key=lambda item: float(item[0]))
         parts.append(f"{name} {100 * fraction:.3g} %{marks[name]}")
     dashed = " Dashed: closure failed." if any("failed" in marks[name] for name in found) else ""
-    return f"Fraction of the grid that is allowed at {100 * float(level):g} %: {'; '.join(parts)}.{dashed}"
+    of_training = ", ".join(line.name for line in lines if line.training_error is not None)
+    band = f" Bands: ln λ of {of_training} larger or smaller by the error of the training." if of_training else ""
+    return f"Fraction of the grid that is allowed at {100 * float(level):g} %: {'; '.join(parts)}.{dashed}{band}"
 
 
 def _interval_text(

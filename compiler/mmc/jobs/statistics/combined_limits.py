@@ -13,6 +13,7 @@ from mmc.compiler.settings.limits import LimitSettings
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.combination import check_floating, combine, combine_floating, kinds_of, with_common_toys
+from mmc.jobs.statistics.joint_errors import JointError
 from mmc.jobs.statistics.limits import Cloud, Grid, Limits
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood
 from mmc.jobs.statistics.scanning.box import Box
@@ -106,8 +107,9 @@ def combined_limits(
     floating: tuple[str, ...],
     coefficients: Callable[[Array], Array],
     random: np.random.Generator,
-) -> tuple[dict[str, Limits], dict[str, Any]]:
-    """The limits of several regions together by kind, and the normalisations that are fitted, by kind.
+) -> tuple[dict[str, Limits], dict[str, Any], dict[str, float]]:
+    """The limits of several regions together by kind; the normalisations that are fitted, by kind; and for limits with
+    toys the part of f that toys lack (:attr:`mmc.jobs.statistics.joint_errors.JointError.of_shared`), by kind.
 
     If all regions have bins and the study asks for scans, the limits have them; without a grid, they have points in the
     confidence region.
@@ -149,7 +151,8 @@ def combined_limits(
             fitted[kind] = fit.summary(floating, limits) if cloud is None else own.normalisations(scans[kind].fit)
     if settings.confidence == "toys":
         found = with_common_toys(regions, found, settings.confidence_levels, random)
-    return found, fitted
+    with_toys = [kind for kind, limits in found.items() if limits.critical is not None]
+    return found, fitted, {kind: JointError.of(regions, kind).of_shared for kind in with_toys}
 
 
 def _scan(likelihood: ProductLikelihood, settings: LimitSettings, box: Box) -> Scans:

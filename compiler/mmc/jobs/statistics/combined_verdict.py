@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from mmc.compiler.catalogue.baselines import RATE
 from mmc.jobs.statistics.closure.declaration import DOUBTFUL, FAILED, PASSED, VERDICTS, WIDTH
 from mmc.jobs.statistics.closure.tests.integration import MOST
 from mmc.jobs.statistics.limits import Limits
@@ -38,6 +37,16 @@ class Part:
         return found if "verdict" in found else self.limits
 
 
+@dataclass(frozen=True)
+class Integration:
+    """The integration of the cross sections of all regions of a study."""
+
+    error: float
+    """The relative error of their expected events at the true point."""
+    in_limits: bool
+    """Whether limits include it."""
+
+
 def shared_events(parts: Sequence[Part]) -> list[dict[str, Any]]:
     """The pairs of regions of the same data that share simulated events: their number, and the larger of both shares of
     the cross section."""
@@ -58,6 +67,8 @@ def judge(
     kind: str = "",
     *,
     independent: bool = False,
+    f_shared: float = 0.0,
+    integration: Integration | None = None,
 ) -> dict[str, Any]:
     """Verdict and reasons, as in the results of a method.
 
@@ -65,10 +76,13 @@ def judge(
         section, and the correlation of the errors of the cross sections
     :param kind: the kind of limits, empty for expected ones
     :param independent: whether the regions are of different data, which may be compared with the same simulated events
+    :param f_shared: the part of f at the true point from events that make the distributions of two regions
+    :param integration: the error of the expected events; None if it is not known
     """
     found = [
-        *(_same_simulation(parts, limits, overlaps) if independent else _same_data(overlaps)),
-        *_own(parts, limits, kind),
+        *(_same_simulation(limits, overlaps, f_shared) if independent else _same_data(overlaps)),
+        *_own(limits, kind),
+        *([] if integration is None or "without_rate" in kind else _integrated(parts, integration)),
     ]
     for part in parts:
         own = part.judged(kind)
@@ -90,43 +104,38 @@ def _same_data(overlaps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str
 
 
 def _same_simulation(
-    parts: Sequence[Part], limits: Limits, overlaps: Sequence[Mapping[str, Any]]
+    limits: Limits, overlaps: Sequence[Mapping[str, Any]], f_shared: float
 ) -> Iterator[tuple[str, str]]:
     """Toys take the errors of the distributions in the regions as independent. They are the same where the events are,
-    and f of k regions with the same events is then k times as large. Asymptotic limits, and toys of rates, include
-    this."""
-    if limits.critical is None or all(part.limits.get("baseline") == RATE.name for part in parts):
+    which only asymptotic limits include. Numbers of events fluctuate together in toys too."""
+    if limits.critical is None:
         return
-    others = {
-        name: sum(pair["correlation"] for pair in overlaps if name in pair["of"])
-        for pair in overlaps
-        for name in pair["of"]
-    }
     f = float(np.broadcast_to(limits.per_simulated, len(limits.log_likelihood))[-1])
-    too_large = f * max(others.values(), default=0.0) / (1.0 + f)
+    too_large = f_shared / (1.0 + f - f_shared)
     if too_large > WIDTH:
+        names = dict.fromkeys(name for pair in overlaps for name in pair["of"])
         reason = (
-            f"{', '.join(others)} have the same simulated events, so the errors of the simulation add, and -2 ln λ is "
+            f"{', '.join(names)} have the same simulated events, so the errors of the simulation add, and -2 ln λ is "
             f"too large by up to {too_large:.0%}: remove `confidence: toys`, or generate more events"
         )
         yield DOUBTFUL, reason
 
 
-def _own(parts: Sequence[Part], limits: Limits, kind: str) -> Iterator[tuple[str, str]]:
+def _own(limits: Limits, kind: str) -> Iterator[tuple[str, str]]:
     if "observed" not in kind and limits.p_true < P_TRUE:
         yield FAILED, f"the true point has a p-value of {limits.p_true:.2g} on its own Asimov data"
     if limits.scans is not None:
         for problem in limits.scans.problems:
             yield DOUBTFUL if limits.scans.fit.converged else FAILED, problem
-    parts = [part for part in parts if not part.other]
-    errors = [part.limits["closure"]["integration_error"] for part in parts]
-    if "without_rate" not in kind and None not in errors:
-        numbers = [part.limits["n_expected"] for part in parts]
-        n = sum(numbers)
-        error = sum(number * item for number, item in zip(numbers, errors, strict=True)) / n
-        if n * error**2 > MOST:
-            reason = (
-                "the integration of the cross sections, which all regions share, gives the expected events an error of "
-                f"{error:.2%}, and the data have one of {n**-0.5:.2%}: integrate more precisely"
-            )
-            yield DOUBTFUL, reason
+
+
+def _integrated(parts: Sequence[Part], integration: Integration) -> Iterator[tuple[str, str]]:
+    own = [part for part in parts if not part.other]
+    n, error = sum(part.limits["n_expected"] for part in own), integration.error
+    with_rate = all(part.limits["closure"]["integration_error"] is not None for part in own)
+    if with_rate and n * error**2 > (MOST if integration.in_limits else WIDTH):
+        reason = (
+            f"the integration of the cross sections gives the expected events of all regions an error of {error:.2%}, "
+            f"and the data have one of {n**-0.5:.2%}: integrate more precisely"
+        )
+        yield DOUBTFUL, reason

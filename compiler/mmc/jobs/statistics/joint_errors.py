@@ -7,8 +7,10 @@ With ln L = Σ_r ln L_r, the errors of the simulation and of the integration cha
 with the expected events μ_r of region r, and s_r of its distribution. The errors of the rates have the covariance
 C_rs of :mod:`mmc.jobs.madminer.cross_sections`: regions of the same samples, disjoint or not, and groups that share
 samples, are cases of one formula. That of the distributions is taken as independent of the rates. Between two regions
-it has the correlation c_rs = Σ_{both} w_r w_s / (Σ w_r² Σ w_s²)^½, which is exact if the events of both tell as much
-of the parameters as others, alike in both regions. With the q_r = ln L_r(θ_true) - ln L_r(θ) of expected data, of which
+it has the correlation c_rs = √(p_r p_s) Σ_{both} w_r w_s / (Σ w_r² Σ w_s²)^½ with the sums over all events. The part
+p_r of them makes the distribution of region r: every region draws these events anew, so an event of both makes both
+distributions with the probability p_r p_s. It is exact if the events of both tell as much of the parameters as others,
+alike in both regions. With the q_r = ln L_r(θ_true) - ln L_r(θ) of expected data, of which
 the part q_rate,r ≈ μ_r a_r² / 2 is from the rate, the variance from the data is 2 Σ_r q_r. So -2 ln λ is divided by
 1 + f with
 
@@ -67,19 +69,21 @@ def _between(regions: Sequence[RegionLikelihood], covariance: Array, expected: A
 
 
 def correlation_of_shapes(regions: Sequence[RegionLikelihood]) -> Array:
-    """c_rs at all points, shape (regions, regions, points)."""
+    """c_rs at all points, shape (regions, regions, points); 0 where the errors of a region are not known."""
     n_points = len(regions[0].expected)
     found = np.tile(np.eye(len(regions))[:, :, np.newaxis], (1, 1, n_points))
     for r, one in enumerate(regions):
         for s, both in one.both.items():
-            rows, sums = one.coefficients, (one.cross_sections, regions[s].cross_sections)
-            assert rows is not None
-            squares = [
-                np.einsum("pi,ij,pj->p", rows, own.products, rows, optimize=True) for own in sums if own is not None
-            ]
+            other, rows = regions[s], one.coefficients
+            if one.cross_sections is None or other.cross_sections is None or rows is None:
+                continue
+            products, *squares = (
+                np.einsum("pi,ij,pj->p", rows, sums, rows, optimize=True)
+                for sums in (both, one.cross_sections.products, other.cross_sections.products)
+            )
             size = np.sqrt(np.prod(squares, axis=0))
-            products = np.einsum("pi,ij,pj->p", rows, both, rows, optimize=True)
-            found[r, s] = np.clip(np.divide(products, size, out=np.zeros(n_points), where=size > 0.0), -1.0, 1.0)
+            whole = np.clip(np.divide(products, size, out=np.zeros(n_points), where=size > 0.0), -1.0, 1.0)
+            found[r, s] = (one.part * other.part) ** 0.5 * whole
     return found
 
 
@@ -91,6 +95,8 @@ class JointError:
     """f, shape (points,)."""
     wider: Array
     """By how much the error of the distributions is larger than if regions shared no events, shape (points,)."""
+    of_shared: float
+    """The part of f at the true point from events that make the distributions of two regions."""
 
     @classmethod
     def of(
@@ -128,13 +134,14 @@ class JointError:
         of_shapes = np.einsum("rp,rsp,sp->p", shapes, correlation, shapes)
         total = np.einsum("rp,rsp,sp->p", rates, relative, rates) + of_shapes
         near = whole <= max(NEAR, whole[whole > 0.0].min(initial=np.inf))
-        at_truth = (n[:, 0] @ factors[:, -1]) / n.sum()
+        at_truth, of_shared = (n[:, 0] @ factors[:, -1]) / n.sum(), 0.0
         if whole[near].any():
-            mean = [some[:, near] @ some[:, near].T / whole[near].sum() for some in (rates, np.sqrt(q))]
-            error = np.sqrt(of_shape[:, -1])
-            at_truth = (mean[0] * relative[:, :, -1] + mean[1] * correlation[:, :, -1] * np.outer(error, error)).sum()
+            of_rates, of_both = (some[:, near] @ some[:, near].T / whole[near].sum() for some in (rates, shapes))
+            of_both *= correlation[:, :, -1]
+            at_truth = (of_rates * relative[:, :, -1] + of_both).sum()
+            of_shared = float(of_both.sum() - np.trace(of_both))
         wider = np.sqrt(np.divide(of_shapes, alone, out=np.ones_like(alone), where=alone > 0.0))
-        return cls(np.divide(total, whole, out=np.full_like(total, at_truth), where=whole > 0.0), wider)
+        return cls(np.divide(total, whole, out=np.full_like(total, at_truth), where=whole > 0.0), wider, of_shared)
 
 
 def _distances(log_likelihoods: Array) -> Array:

@@ -187,6 +187,8 @@ class ToySource:
 def narrowing(sizes: Array, means: Array, variances: Array, relative: Array) -> Array:
     """Factors on toys of several sources: then their numbers of events fluctuate, together, as the rates do.
 
+    The rate may be known worse than the cells are, by its integration; numbers then end at 0.
+
     :param sizes: numbers of events, shape (sources, toys)
     :param means: of these numbers, shape (sources,)
     :param variances: those of the sums of all cells from the simulation, shape (sources,)
@@ -194,7 +196,7 @@ def narrowing(sizes: Array, means: Array, variances: Array, relative: Array) -> 
     """
     wanted = np.linalg.cholesky(np.diag(means) + relative * np.outer(means, means))
     moved = means[:, np.newaxis] + wanted @ ((sizes - means[:, np.newaxis]) / np.sqrt(means + variances)[:, np.newaxis])
-    return np.asarray(np.divide(moved, sizes, out=np.ones_like(sizes), where=sizes > 0.0))
+    return np.asarray(np.divide(np.maximum(moved, 0.0), sizes, out=np.ones_like(sizes), where=sizes > 0.0))
 
 
 def critical_values(
@@ -248,7 +250,7 @@ def n_toys(sources: Sequence[ToySource], probes: npt.NDArray[np.intp]) -> int:
     :raises StepError: when it is too small
     """
     points, n_cells = len(sources[0].expected), sum(source.cells.size for source in sources)
-    toys = min(TOYS, BUDGET // points, max(DRAWS // n_cells, FEWEST * len(probes))) // len(probes)
+    toys = min(TOYS, BUDGET // (points * len(sources)), max(DRAWS // n_cells, FEWEST * len(probes))) // len(probes)
     if toys < FEWEST:
         raise StepError(f"the grid has too many points for toys: {points:,}")
     return toys

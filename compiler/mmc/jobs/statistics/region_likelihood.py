@@ -57,6 +57,8 @@ class RegionLikelihood:
     both: Mapping[int, Array] = field(default_factory=dict)
     """The sums of products of the weights here and in other regions of a combination, by their indices, of the
     simulated events that are in both, shape (benchmarks, benchmarks), in expected events."""
+    part: float = 1.0
+    """The part of the simulated events that make the distribution."""
     coefficients: Array | None = None
     """The morphing coefficients of the points at which :attr:`cross_sections` are known, shape (points + 1,
     benchmarks)."""
@@ -78,11 +80,12 @@ class RegionLikelihood:
             rate=bool(own.include_xsec),
             toys=result.toys if result.histograms else None,
             cross_sections=known,
+            part=own.simulated.n_events / own.file.n_events,
         )
 
     def arrays(self) -> dict[str, Array]:
         """The arrays of :data:`LIKELIHOOD`."""
-        found: dict[str, Any] = {"events": self.expected, "rate": self.rate}
+        found: dict[str, Any] = {"events": self.expected, "rate": self.rate, "part": self.part}
         for start, sums in zip(_SUMS, (self.simulated, self.cross_sections), strict=True):
             found |= {} if sums is None else {f"{start}{key}": item for key, item in vars(sums).items()}
         found = {key: item for key, item in found.items() if item is not None}
@@ -144,7 +147,8 @@ class RegionLikelihood:
             table, filled, products, coefficients, of_rate = (arrays[f"{_TOYS}{key}"] for key in _CELLS)
             cells = Cells(len(filled), lambda: [(table, Template(filled, products))])
             toys = ToySource(cells, coefficients, filled.sum(axis=0), arrays["events"], of_rate)
-        return cls(limits, n, arrays["events"], nuisance, histograms, floating, sums[0], rate, toys, sums[1])
+        part = float(arrays["part"])
+        return cls(limits, n, arrays["events"], nuisance, histograms, floating, sums[0], rate, toys, sums[1], part=part)
 
     @property
     def has_bins(self) -> bool:
@@ -181,11 +185,14 @@ class RegionLikelihood:
         return replace(self, limits={kind: replace(old, replicas=None) for kind, old in self.limits.items()})
 
     def without_group(self, group: int) -> "RegionLikelihood":
-        """The same from the simulated events without one group, with the same expected events."""
+        """The same from the simulated events without one group, with the same expected events.
+
+        Kinds without replicas, as the observed events of ratios, stay as they are.
+        """
         limits, histograms = dict(self.limits), dict(self.histograms)
         for kind, old in self.limits.items():
-            assert old.replicas is not None
-            limits[kind] = replace(old, log_likelihood=old.replicas[group])
+            if old.replicas is not None:
+                limits[kind] = replace(old, log_likelihood=old.replicas[group])
         for data, filled in self.histograms.items():
             histograms[data] = filled.without_groups[group] if filled.without_groups else filled
         return replace(self, limits=limits, histograms=histograms)

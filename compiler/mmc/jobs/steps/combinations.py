@@ -13,15 +13,18 @@ from mmc.errors import StepError
 from mmc.jobs.arrays import read_npz
 from mmc.jobs.formats import event_sketch
 from mmc.jobs.job import StepJob, read_json, write_json
+from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.event_file import Array, EventFile
 from mmc.jobs.madminer.shared_events import SharedEvents
 from mmc.jobs.statistics.combined_limits import combined_limits, grid_of
-from mmc.jobs.statistics.combined_verdict import Part, judge, shared_events
+from mmc.jobs.statistics.combined_verdict import Integration, Part, judge, shared_events
 from mmc.jobs.statistics.fisher import Information
 from mmc.jobs.statistics.limits import save_arrays
 from mmc.jobs.statistics.other_study import likelihood_of, part_of, record_of
 from mmc.jobs.statistics.region_likelihood import LIKELIHOOD, RegionLikelihood
 
+ROUNDING = 1e-12
+"""The variance of a cross section in units of its square that rounding may leave."""
 _STAGES = {stage.name: stage for stage in (EVALUATE, BASELINES_STAGE)}
 
 
@@ -62,22 +65,30 @@ def run(job: StepJob) -> None:
     if all(path.is_file() for path in paths):
         grid = grid_of(settings.limits)
         regions = _regions([RegionLikelihood.read(read_npz(path), grid) for path in paths], parts, shared)
+        sums = [
+            region.cross_sections or files[part.group].cross_sections.times(part.limits["luminosity_pb"])
+            for region, part in zip(regions, parts, strict=False)  # other studies come last
+        ]
+        integration = _integration(sums, true_row, in_limits=file.is_balanced)
         for other in settings.others:
             arrays = read_npz(job.one(other.limits))
             regions.append(likelihood_of(results[other.name], arrays, grid, other.name))
-        limits, fits = combined_limits(
+        limits, fits, f_shared = combined_limits(
             regions, settings.limits, settings.floating, file.coefficients, np.random.default_rng(job.seed)
         )
         found |= {"floating": list(settings.floating)} if settings.floating else {}
-        expected, levels = limits.pop(""), settings.limits.confidence_levels
+        summaries: dict[str, dict[str, Any]] = {}
+        for kind, own in limits.items():
+            shared_f = f_shared.get(kind, 0.0)
+            verdict = judge(
+                parts, own, overlaps, kind, independent=independent, f_shared=shared_f, integration=integration
+            )
+            summaries[kind] = own.summary(settings.limits.confidence_levels) | verdict | _fitted(fits, kind)
+        expected = limits.pop("")
+        found |= summaries.pop("") | summaries
         arrays = expected.arrays()
-        found |= (
-            expected.summary(levels) | judge(parts, expected, overlaps, independent=independent) | _fitted(fits, "")
-        )
-        for kind, variant in limits.items():
-            arrays |= {f"{kind}_{key}": array for key, array in variant.values().items()}
-            found[kind] = variant.summary(levels) | judge(parts, variant, overlaps, kind, independent=independent)
-            found[kind] |= _fitted(fits, kind)
+        for kind, own in limits.items():
+            arrays |= {f"{kind}_{key}": array for key, array in own.values().items()}
         save_arrays(job.out / "limits.npz", arrays)
     paths = [folder / "fisher.npz" for folder in folders]
     if not (settings.floating or settings.others) and all(path.is_file() for path in paths) and _at_one_point(parts):
@@ -137,10 +148,24 @@ def _overlaps(
         first, second = (files[name].cross_sections for name in pair["of"])
         common = shared.get((groups.index(pair["of"][0]), groups.index(pair["of"][1])))
         products = 0.0 if common is None else common.products
-        variances = [float(row @ one.covariance() @ row) for one in (first, second)]
-        size = max(variances[0], 0.0) ** 0.5 * max(variances[1], 0.0) ** 0.5
+        size = _error(first, row) * _error(second, row)
         pair["correlation"] = float(row @ first.covariance(second, products) @ row) / size if size else 0.0
     return found
+
+
+def _error(own: CrossSections, row: Array) -> float:
+    """The error of the cross section at a point.
+
+    It is 0 where only rounding is left of it, as for equal weights of all events that were generated.
+    """
+    variance, total = float(row @ own.covariance() @ row), float(own.of_samples.sum(axis=0) @ row)
+    return variance**0.5 if variance > ROUNDING * total**2 else 0.0
+
+
+def _integration(own: Sequence[CrossSections], row: Array, *, in_limits: bool) -> Integration | None:
+    """The integration error of the expected events of all regions; None if it is not known."""
+    error = own[0].integration_error(row, own[1:])
+    return None if error is None else Integration(error, in_limits)
 
 
 def _regions(

@@ -64,9 +64,12 @@ def run(job: StepJob) -> None:
     combine(
         contents, [factor for factor, _ in used], job.out / EVENTS, labels, [starts[entry.job] for _, entry in used]
     )
-    record = event_record(job.out / EVENTS, only_background=all(entry.background for entry in jobs)) | {
-        "samples": samples(jobs, records)
-    }
+    record = event_record(
+        job.out / EVENTS,
+        only_background=all(entry.background for entry in jobs),
+        integration=_largest_integration_errors(jobs, records),
+    )
+    record |= {"samples": samples(jobs, records)}
     record |= {"floating": list(settings.floating)} if settings.floating else {}
     record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
     if settings.compared:
@@ -153,6 +156,16 @@ def integration_errors(
         sample: float(np.linalg.norm(list(each.values()))) / abs(totals[sample]) if totals[sample] else 0.0
         for sample, each in errors.items()
     }
+
+
+def _largest_integration_errors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """At each benchmark the largest relative error of the signal's samples, which that of their sum does not exceed."""
+    signal = {_averaged(entry) for entry in jobs if not entry.background}
+    found: defaultdict[str, float] = defaultdict(float)
+    for sample, error in integration_errors(jobs, records).items():
+        if sample in signal:
+            found[sample[-1]] = max(found[sample[-1]], error)
+    return found
 
 
 def selection(record: Mapping[str, Any], region: str | None) -> Mapping[str, Any]:

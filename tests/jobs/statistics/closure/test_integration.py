@@ -16,7 +16,7 @@ from mmc.jobs.statistics.limits import Grid, Limits
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.simulated import SimulatedSums
-from mmc.jobs.steps.combine import integration_errors
+from mmc.jobs.steps.combine import _largest_integration_errors, integration_errors
 from scipy.stats import chi2
 
 from tests.jobs.learning_jobs import Learning
@@ -48,6 +48,8 @@ def test_errors_of_one_integration_are_shared_and_others_add_in_quadrature() -> 
             ("other", None, "sm"): 0.1,
         }
     )
+    largest = _largest_integration_errors(*zip(*parts, strict=True))
+    assert largest == pytest.approx({"sm": 0.02, "b1": found["signal", None, "b1"]}), "of the signal"
 
 
 @pytest.fixture

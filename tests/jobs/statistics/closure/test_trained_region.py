@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmc.jobs.learning.estimators import load_estimator
+from mmc.jobs.learning.trained import REACH, common
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.tests.trained_region import TEST
@@ -47,3 +48,29 @@ def test_a_network_knows_the_parameters_of_its_samples(tmp_path: Path, toy_event
             assert trained is not None
             assert trained[0] == pytest.approx([0.2, -0.5], abs=0.03)
             assert trained[1] == pytest.approx([0.1, 12**-0.5], rel=0.1)
+
+
+def test_a_network_with_unscaled_parameters_does_not_know_them(tmp_path: Path, toy_events: Path) -> None:
+    """MadMiner then saves no scaling, and mmc the unit of each parameter, which is no standard deviation."""
+    learning = Learning(tmp_path, toy_events)
+    samples = learning.sample("carl")
+    assert load_estimator(learning.train("carl", samples, n_epochs=1)).trained is not None
+    assert (
+        load_estimator(learning.train("carl", samples, n_epochs=1, scale_parameters=False, job="raw")).trained is None
+    )
+    for kind in ("morphing_aware_ratio", "double_parameterized_ratio"):
+        own = learning.sample("alice", estimator=kind)
+        model = learning.train("alice", own, job=kind, estimator=kind, n_epochs=1)
+        assert load_estimator(model, np.zeros(2)).trained is None
+
+
+def test_samples_of_several_networks_reach_as_far_as_all_do() -> None:
+    """To two standard deviations: [-2, 2] and [0, 4], and [0, 8]."""
+    regions = [
+        (np.array([0.0]), np.array([1.0])),
+        (np.array([2.0]), np.array([1.0])),
+        (np.array([4.0]), np.array([2.0])),
+    ]
+    assert common(regions[:1]) == regions[0]
+    mean, width = common(regions)
+    assert (mean - REACH * width, mean + REACH * width) == (pytest.approx([0.0]), pytest.approx([2.0]))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from mmc.compiler.catalogue.methods import RATIO
+from mmc.jobs.learning.trained import REACH
 from mmc.jobs.statistics.closure.declaration import (
     DOUBTFUL,
     FAILED,
@@ -16,8 +17,6 @@ from mmc.jobs.statistics.closure.declaration import (
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
 
-REACH = 2.0
-"""A flat prior ends at √3 standard deviations. Beyond 2 there are 5 % of the samples of a Gaussian prior."""
 OUTSIDE = {FAILED: 0.25, DOUBTFUL: 0.05}
 """The largest part of the confidence region that may be farther away."""
 
@@ -86,8 +85,9 @@ TEST = ClosureTest(
     A flat prior ends at 1.7 standard deviations; of a Gaussian prior, 5 % of the samples are beyond {REACH:g}. The test
     is doubtful if more than {percent(OUTSIDE[DOUBTFUL])} of the points in the region are beyond {REACH:g} in any
     parameter, and fails above {percent(OUTSIDE[FAILED])}. It is not made for networks that do not depend on θ
-    (`derivatives`, morphing-aware ratios), without morphing, where the points are benchmarks, and with
-    `scale_parameters: false`, as the network then does not know the samples.
+    (`derivatives`, morphing-aware ratios), without morphing, where the points are benchmarks, and where the network
+    does not know the points of its numerator: with `scale_parameters: false`, and for double parameterized ratios,
+    which scale the points of numerator and denominator together.
     """,
     schema={"trained_region": figures_or_null(SCHEMA)},
     measure=measure,
