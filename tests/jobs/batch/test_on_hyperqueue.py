@@ -1,6 +1,10 @@
 """What HyperQueue is told of jobs."""
 
+import json
+from pathlib import Path
+
 import pytest
+from mmc.errors import UsageError
 from mmc.jobs.batch import on_hyperqueue
 from mmc.jobs.batch.on_hyperqueue import counted_cores
 
@@ -14,3 +18,12 @@ def test_jobs_fit_into_the_memory_of_the_worker(monkeypatch: pytest.MonkeyPatch)
     assert counted_cores(CPUS, MEMORY_MIB, 8) == {"simulate": 1, "sample": 3, "train": 4, "evaluate": 8}
     assert counted_cores(CPUS, {"simulate": 10**6}, 2)["simulate"] == 2
     assert counted_cores(CPUS, MEMORY_MIB, None) == CPUS
+
+
+def test_bundles_of_before_tell_no_memory(tmp_path: Path) -> None:
+    layout = {"study": "x", "out": "out", "table": "t0", "cpus": CPUS}
+    (tmp_path / on_hyperqueue.LAYOUT).write_text(json.dumps(layout))
+    assert on_hyperqueue._layout(tmp_path) == {**layout, "memory_mib": {}}
+    (tmp_path / on_hyperqueue.LAYOUT).write_text(json.dumps({"study": "x"}))
+    with pytest.raises(UsageError, match=r"does not hold a bundle of the target hyperqueue$"):
+        on_hyperqueue.submit(tmp_path, mixed_versions=False)

@@ -165,6 +165,7 @@ def _layout(folder: Path) -> Mapping[str, Any]:
     """:raises UsageError: when the folder has no bundle of the target hyperqueue"""
     try:
         found: Mapping[str, Any] = read_json(folder / LAYOUT)
-        return {name: found[name] for name in ("study", "out", "table", "cpus", "memory_mib")}
+        needed = {name: found[name] for name in ("study", "out", "table", "cpus")}
+        return {**needed, "memory_mib": found.get("memory_mib", {})}  # older bundles do not tell it
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder} does not hold a bundle of the target hyperqueue") from error

@@ -133,11 +133,17 @@ def _processes(init: str) -> dict[str, tuple[float, float]]:
     :raises ValueError: when an entry is not a number
     """
     found: dict[str, tuple[float, float]] = {}
-    for words in (line.split() for line in init.strip().splitlines()[1:] if not line.startswith(("<", "#"))):
-        if len(words) == _WORDS_OF_PROCESS:
+    for line in init.strip().splitlines()[1:]:
+        if words := _words_of_process(line):
             value, error = found.get(words[3], (0.0, 0.0))
             found[words[3]] = value + number(words[0]), math.hypot(error, number(words[1]))
     return found
+
+
+def _words_of_process(line: str) -> list[str]:
+    """The words of a row of ``<init>`` below the first; none if it is not that of a process."""
+    words = line.split()
+    return words if len(words) == _WORDS_OF_PROCESS and not words[0].startswith(("<", "#")) else []
 
 
 def _beams(words: Sequence[str]) -> tuple[float, ...]:
@@ -226,10 +232,8 @@ def _rewritten(init: str, change: Callable[[Sequence[str]], Sequence[float]]) ->
     """``<init>`` with other cross sections, errors and largest weights in the rows of its processes."""
     rows = []
     for index, line in enumerate(init.splitlines()):
-        words = line.split()
-        is_process = index > 0 and len(words) == _WORDS_OF_PROCESS and not line.startswith("<")
-        values = [f"{value:.12e}" for value in change(words)] if is_process else []
-        rows.append(" ".join([*values, *words[3:]]) if is_process else line)
+        words = _words_of_process(line) if index > 0 else []
+        rows.append(" ".join([*(f"{value:.12e}" for value in change(words)), words[3]]) if words else line)
     return "\n".join(rows)
 
 

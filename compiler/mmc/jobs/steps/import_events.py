@@ -83,8 +83,8 @@ def run(job: StepJob) -> None:
                     f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, "
                     "and its events do not have it: give the sample no such uncertainty, or a file with these weights"
                 )
-    if not content.is_told:
-        value, error = content.head.cross_section_pb
+    if content.found_error_pb is not None:
+        value, error = content.head.cross_section_pb[0], content.found_error_pb
         warnings.append(
             f"<init> of {source.name} tells no cross section: that of the weights is {value:.4g} ± {error:.2g} pb"
         )
