@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mmc.errors import StepError
-from mmc.jobs.formats.les_houches_head import UNITY, Head, with_processes
+from mmc.jobs.formats.les_houches_head import UNITY, Head, with_integrated, with_processes
 
 DIFFERENCE = 0.02
 """The largest relative difference between two cross sections of the same file, in addition to their errors."""
@@ -91,15 +91,31 @@ def told_or_found(head: Head, nominal: NominalWeights, name: str) -> tuple[Head,
     if not nominal.total > 0.0:
         value = nominal.total / n
         raise StepError(f"<init> of {name} does not tell the cross section, and the weights give {value:.4g} pb")
+    of_trials = nominal.total / n * math.sqrt(max(1.0 / nominal.n_events - 1.0 / n, 0.0))
+    found = _of_processes(head, nominal, 1.0 / n, of_trials)
+    return with_processes(head, found), math.sqrt(max(nominal.squares - nominal.total**2 / n, 0.0)) / n
+
+
+def of_written(head: Head, written: NominalWeights, factor: float, error: float) -> Head:
+    """The head with the cross sections of the events that are written, where not all are that were generated.
+
+    :param factor: the factor on the weights that makes their mean the cross section in pb
+    :param error: the relative error of the cross section
+    """
+    per_event = factor / written.n_events
+    value = per_event * written.total
+    return with_integrated(with_processes(head, _of_processes(head, written, per_event, error * abs(value))), value)
+
+
+def _of_processes(head: Head, nominal: NominalWeights, factor: float, error: float) -> dict[str, tuple[float, float]]:
+    """The cross sections of the processes from the sums of their weights, with parts of a common error by their Σw²."""
     sums: Mapping[str, tuple[float, float]] = nominal.by_process
     if not sums.keys() <= head.processes.keys():
         sums = {next(iter(head.processes), ""): (nominal.total, nominal.squares)}
-    of_trials = nominal.total / n * math.sqrt(max(1.0 / nominal.n_events - 1.0 / n, 0.0))
-    found = {
-        process: (total / n, of_trials * math.sqrt(squares / nominal.squares))
+    return {
+        process: (factor * total, error * math.sqrt(squares / nominal.squares) if squares else 0.0)
         for process, (total, squares) in sums.items()
     }
-    return with_processes(head, found), math.sqrt(max(nominal.squares - nominal.total**2 / n, 0.0)) / n
 
 
 def number_generated(head: Head, n_events: int, name: str, *, filtered: bool) -> int:

@@ -219,13 +219,10 @@ def with_processes(head: Head, found: Mapping[str, tuple[float, float]]) -> Head
     return replace(head, init=init, processes={name: found.get(name, (0.0, 0.0)) for name in head.processes})
 
 
-def scaled(head: Head, factor: float) -> Head:
-    """The head of a file whose cross section is another one by this factor."""
-    header = _INTEGRATED.sub(lambda found: f"Integrated weight (pb) : {factor * number(found[1]):.12e}", head.header)
-    integrated = None if head.integrated_pb is None else factor * head.integrated_pb
-    processes = {name: (factor * value, factor * error) for name, (value, error) in head.processes.items()}
-    init = _rewritten(head.init, lambda words: [factor * number(word) for word in words[:3]])
-    return replace(head, init=init, header=header, integrated_pb=integrated, processes=processes)
+def with_integrated(head: Head, value: float) -> Head:
+    """The head of a file with another cross section in ``<MGGenerationInfo>``, in pb, if there is one."""
+    header = _INTEGRATED.sub(f"Integrated weight (pb) : {value:.12e}", head.header)
+    return replace(head, header=header, integrated_pb=None if head.integrated_pb is None else value)
 
 
 def _rewritten(init: str, change: Callable[[Sequence[str]], Sequence[float]]) -> str:
@@ -252,6 +249,7 @@ def opening(head: Head, n_events: int, forget: Path | None) -> str:
         header = f"{before}{tag}{literal}\n{card}{''.join(kept)}{closing}{after}"
     else:
         header = f"\n<MGRunCard>\n{card}</MGRunCard>{head.header}"
+    header = _GENERATED.sub(lambda found: found[0].removesuffix(found[1]) + str(n_events), header)
     if forget is not None:
         header = header.replace(str(forget), ".")
     first, *more = head.init.splitlines()

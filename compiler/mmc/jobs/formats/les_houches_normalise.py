@@ -53,6 +53,8 @@ class Content:
     sums: dict[str, float]
     """The sums of the weights by name, in pb times events."""
     sums_of_squares: dict[str, float]
+    nominal: NominalWeights
+    """The nominal weights of the file."""
     digests: event_sketch.Digests
     names: tuple[str, ...]
     """The names of the weights of each event, with the nominal one under that of the sampled benchmark."""
@@ -153,6 +155,7 @@ def inspect(
         found_error,
         {name: factor * total for name, total in sums.items()},
         {name: factor**2 * total for name, total in squares.items()},
+        nominal,
         np.array(digests, dtype=np.uint64),
         tuple(held or ()),
     )
