@@ -60,20 +60,15 @@ def tasks(plan: Plan, stage: Stage) -> list[tuple[Job, ...]]:
     Tasks of stages of which one reads another job by job have the same number of jobs, so that a task reads the output
     of one task: as many as the stage allows that allows the fewest.
     """
-    n = 1
-    if _is_together(plan, stage):
-        linked = {
-            name
-            for other in plan.stages
-            for item in other.inputs
-            if item.flow is Flow.EACH
-            for name in (other.name, item.stage)
-        }
-        bound = (
-            [name for name in linked if _is_together(plan, plan.stage(name))] if stage.name in linked else [stage.name]
-        )
-        n = min(map(plan.batch.together, bound))
+    n = min(map(plan.batch.together, _of_one_size(plan, stage))) if _is_together(plan, stage) else 1
     return [stage.jobs[start : start + n] for start in range(0, len(stage.jobs), n)]
+
+
+def _of_one_size(plan: Plan, stage: Stage) -> list[str]:
+    """The stages whose tasks have as many jobs as those of a stage, itself included."""
+    links = [(item.stage, other.name) for other in plan.stages for item in other.inputs if item.flow is Flow.EACH]
+    linked = dict.fromkeys(name for link in links for name in link)
+    return [name for name in linked if _is_together(plan, plan.stage(name))] if stage.name in linked else [stage.name]
 
 
 def _is_together(plan: Plan, stage: Stage) -> bool:

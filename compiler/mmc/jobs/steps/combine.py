@@ -203,8 +203,8 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
 
 def check_beams(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
     """:raises StepError: when events are of different colliders, as far as their files tell: a 0 tells nothing"""
-    told = [(entry.job, record["beams"]) for entry, record in zip(jobs, records, strict=True)]
-    told = [(name, beams) for name, beams in told if any(beams or ())]
+    told = [(entry.job, record.get("beams", ())) for entry, record in zip(jobs, records, strict=True)]
+    told = [(name, beams) for name, beams in told if any(beams)]
     for name, beams in told[1:]:
         first, others = told[0]
         if _same_beams(beams, others):
