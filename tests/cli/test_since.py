@@ -73,6 +73,14 @@ def test_only_what_an_edit_touches_would_run(variant: Path, run: Path, tmp_path:
     assert len(capsys.readouterr().out.splitlines()) == len(found)
 
 
+def test_times_are_written_as_job_time_reads_them(tiny: Path, run: Path, capsys: Capture) -> None:
+    record = run / "out" / "configure" / "configure" / "job.json"
+    record.write_text(record.read_text().replace('"seconds": 4.0', '"seconds": 1234.4'))
+    assert main(["plan", str(tiny), "--since", str(run)]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("configure ")]
+    assert line.split()[:4] == ["configure", "1", "1", "1234"]
+
+
 def test_a_damaged_output_and_what_may_follow_from_it(tiny: Path, run: Path, capsys: Capture) -> None:
     (run / "out" / "report" / "report" / "result").write_text("else")
     (run / "out" / "configure" / "configure" / "job.json").unlink()

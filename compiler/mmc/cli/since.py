@@ -41,7 +41,7 @@ def to_text(plan: Plan, run: Path, stages: "list[Forecast]") -> str:
         why = [f"{reason} ({n:,})" if len(stage.why) > 1 else reason for reason, n in stage.why.most_common(REASONS)]
         why += ["…"] if len(stage.why) > REASONS else []
         counts = [stage.jobs, stage.finished, len(stage.run), *([len(stage.later)] if later else [])]
-        each = "" if stage.seconds is None else f"{stage.seconds:.3g}"
+        each = "" if stage.seconds is None else f"{stage.seconds:{'.3g' if stage.seconds < 100.0 else '.0f'}}"
         rows.append((stage.stage, *(f"{n:,}" if n else "" for n in counts), each, "; ".join(why)))
     return "\n".join([*lines, *table(rows, right=range(1, len(rows[0]) - 1))]) + "\n"
 

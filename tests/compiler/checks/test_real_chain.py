@@ -499,6 +499,14 @@ def test_a_run_card_is_compared_with_the_study() -> None:
     assert found.help == "change `generation.beams.pdf` if the card is right"
 
 
+def test_a_run_card_of_a_gridpack() -> None:
+    (found,) = diagnose(RUN_CARD, cards={"card": "True = gridpack\n"})
+    assert found.message == "line 1 of card sets gridpack to True, which the study overrules"
+    assert found.help == (
+        "mmc makes no gridpacks and starts none: name the files that a gridpack wrote in `events.samples`"
+    )
+
+
 def test_variations_in_a_run_card_are_the_study_s_where_it_has_some() -> None:
     uses = (SIGNAL, SIGNAL.replace("}", ", systematics: [mu]}"))
     card = "False = use_syst\n['--pdf=errorset'] = systematics_arguments\n"

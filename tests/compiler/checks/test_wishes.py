@@ -147,6 +147,8 @@ TWO_LUMINOSITIES = "write one luminosity, as in `300 fb^-1`; several are a list 
         ([7], ["integer"], {}, "leave the brackets out: `7`"),
         ([7, 8], ["integer"], {}, ""),
         ({"a": 1}, ["array"], {}, "write `- ` before each entry"),
+        ({"samples": ["x"]}, ["array"], {}, "write `- ` before each entry"),
+        ({"samples": ["x"]}, ["string"], {}, ""),
         (["x"], ["object"], {}, "write a name before each entry"),
         ("x", ["object"], {"properties": {"n": {}, "range": {}}}, "write its keys: `n`, `range`"),
         ("sm", ["object"], {"properties": {"n": {}, "benchmark": {"type": "string"}}}, "write `{benchmark: sm}`"),
@@ -160,7 +162,7 @@ TWO_LUMINOSITIES = "write one luminosity, as in `300 fb^-1`; several are a list 
     ],
 )
 def test_a_value_of_the_wrong_type_gets_advice(value: Any, kinds: list[str], schema: Any, said: str) -> None:
-    found = type_help(value, kinds, schema)
+    found = type_help(value, kinds, schema, ("methods", "x"))
     assert found.startswith(said)
     assert bool(found) == bool(said)
 

@@ -1,6 +1,8 @@
 """Files of observed events that cannot be data."""
 
+from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 from mmc.cli.main import main
@@ -20,12 +22,24 @@ def test_the_same_events_several_times() -> None:
     with pytest.raises(ObservedError, match=r"^it holds each event 3 times: give each event once$"):
         parse_observed(rows(30, 3), ["m_ll"])
     assert len(parse_observed("n\n" + "2\n2\n3\n3\n", ["n"])) == 4  # by chance
-    half = rows(30) + rows(15).removeprefix("m_ll\n")
-    with pytest.raises(ObservedError, match=r"^it holds 15 of its 45 events twice: give each event once$"):
+    half = rows(60) + rows(30).removeprefix("m_ll\n")
+    with pytest.raises(ObservedError, match=r"^it holds 30 of its 90 events twice: give each event once$"):
         parse_observed(half, ["m_ll"])
     assert (
-        len(parse_observed(half + "600.5\n", ["m_ll"])) == 46
+        len(parse_observed(half + "600.5\n", ["m_ll"])) == 91
     )  # numbers that are alike by chance are there more often
+
+
+@pytest.mark.parametrize(("n_events", "n_bins"), [(30, 60), (100, 400), (1000, 4000)])
+def test_rounded_data_are_no_copies(n_events: int, n_bins: int) -> None:
+    """Independent events, of which more than a tenth are alike by chance; many such sets have no triple."""
+    random = Random(1)
+    n_without_triples = 0
+    for _ in range(200):
+        values = [random.randrange(n_bins) for _ in range(n_events)]
+        n_without_triples += max(Counter(values).values()) == 2
+        assert len(parse_observed("m_yy\n" + "".join(f"{value}\n" for value in values), ["m_yy"])) == n_events
+    assert n_without_triples > 20 or n_events == 1000
 
 
 def test_events_with_weights() -> None:
@@ -40,6 +54,10 @@ def test_events_with_weights() -> None:
 def test_names_of_weights(name: str) -> None:
     with pytest.raises(ObservedError, match=f"^line 2 has the weight 0.5 in the column {name}, which is not one of"):
         parse_observed(f"m_ll,{name}\n600.5,0.5\n", ["m_ll"])
+
+
+def test_the_mass_of_hadrons_is_no_weight() -> None:
+    assert parse_observed("Q2,W\n10.5,80.1\n", ["Q2"]) == [[10.5]]
 
 
 UNNAMED = "its first row does not name the observable m_ll, between commas"

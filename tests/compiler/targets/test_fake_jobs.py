@@ -112,6 +112,10 @@ def test_tasks_of_a_time_have_as_many_jobs_as_fit() -> None:
     plan = replace(make_plan(9), batch=batch)
     sizes = {stage.name: [len(task) for task in dataflow.tasks(plan, stage)] for stage in plan.stages}
     assert (sizes["simulate"], sizes["analyse"], sizes["train"]) == ([4, 4, 1], [4, 4, 1], [1, 1])
+    assert sizes["generate"] == [2], "no stage reads it job by job"
+    untold = replace(batch, job_time_s={"analyse": 0.1})
+    unmeasured = replace(plan, batch=untold)
+    assert {len(dataflow.tasks(unmeasured, plan.stage(name))[0]) for name in ("simulate", "analyse")} == {2}
     texts = TARGETS["slurm"](plan, Options()).texts
     assert json.loads(texts["slurm.json"])["in_stage"] == {"simulate": 4, "analyse": 600, "train": 1}
     assert "row < first + 600 " in texts["slurm/analyse.sbatch"]

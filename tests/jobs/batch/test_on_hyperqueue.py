@@ -1,6 +1,10 @@
 """What HyperQueue is told of jobs."""
 
+import json
+from pathlib import Path
+
 import pytest
+from mmc.errors import UsageError
 from mmc.jobs.batch import on_hyperqueue
 from mmc.jobs.batch.on_hyperqueue import GPUS, counted_cores, requested
 
@@ -21,3 +25,15 @@ def test_only_workers_that_know_their_gpus_are_asked_for_one(monkeypatch: pytest
     layout = {"cpus": {"combine": 1, "train": 4}, "gpus": {"train": 1}, "memory_mib": {"combine": 2049}}
     assert requested(layout, None) == {"combine": {"cpus": 1}, "train": {"cpus": 4, GPUS: 1}}
     assert requested(layout, 8) == {"combine": {"cpus": 3}, "train": {"cpus": 4}}
+
+
+def test_bundles_of_before_tell_no_memory(tmp_path: Path) -> None:
+    layout = {"study": "x", "out": "out", "table": "t0", "cpus": CPUS}
+    (tmp_path / on_hyperqueue.LAYOUT).write_text(json.dumps(layout))
+    assert on_hyperqueue._layout(tmp_path) == {**layout, "memory_mib": {}, "gpus": {}}
+    layout |= {"memory_mib": MEMORY_MIB, "gpus": {"train": 1}}
+    (tmp_path / on_hyperqueue.LAYOUT).write_text(json.dumps(layout))
+    assert on_hyperqueue._layout(tmp_path) == layout
+    (tmp_path / on_hyperqueue.LAYOUT).write_text(json.dumps({"study": "x"}))
+    with pytest.raises(UsageError, match=r"does not hold a bundle of the target hyperqueue$"):
+        on_hyperqueue.submit(tmp_path, mixed_versions=False)

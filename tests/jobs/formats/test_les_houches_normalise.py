@@ -422,6 +422,62 @@ def test_events_of_each_process_have_its_cross_section(tmp_path: Path, first: in
         les_houches_normalise.inspect(source, "sm", ["sm"])
 
 
+def test_a_rare_process_may_have_no_events(tmp_path: Path) -> None:
+    """0.01 % of 0.5 pb: 0.04 events are expected among 400."""
+    source = write_lhe(tmp_path / "x.lhe", [{}] * 400, "0.5", header="")
+    rare = " -4 2\n0.49995 1e-4 1. 1\n5e-5 1e-8 1. 2"
+    source.write_text(source.read_text().replace(" -3 1\n5.0e-01 1.0e-02 2.0e-01 1", rare))
+    assert les_houches_normalise.inspect(source, "sm", ["sm"]).factor == 1.0
+    source.write_text(source.read_text().replace("0.49995 1e-4 1. 1\n5e-5 1e-8", "0.45 1e-4 1. 1\n0.05 1e-4"))
+    with pytest.raises(StepError, match=r"^the events of process 2 in x\.lhe have a cross section of 0 pb"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+def test_comments_in_init(tmp_path: Path) -> None:
+    """Beside a cross section that the events tell, which is written into it."""
+    source = write_lhe(tmp_path / "x.lhe", [{}] * 2, "0.5", header="")
+    text = source.read_text().replace(" -3 1\n5.0e-01 1.0e-02", " -4 1\n # made by me\n# of four words\n-1. 0.0")
+    source.write_text(text)
+    assert " # made by me\n# of four words\n" in normalise(source, "sm", ["sm"])[1]
+
+
+def _of_sherpa(path: Path, weights: list[float], trials: int, n_generated: int) -> Path:
+    """Two processes in turns, whose cross sections the head does not tell."""
+    write_lhe(path, [{}] * len(weights), "OWN", header=f"<MGRunCard>\n {n_generated} = nevents\n</MGRunCard>\n")
+    text = path.read_text().replace(" -3 1\n5.0e-01 1.0e-02 2.0e-01 1", " 3 2\n.5 .6 1. 1\n.5 .8 1. 2")
+    for k, weight in enumerate(weights):
+        text = text.replace("<event>\n 3   1 OWN", f"<event trials='{trials}'>\n 3   {k % 2 + 1} {weight}", 1)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("n_generated", [100, 1000])
+def test_trials_of_removed_events_are_not_lost(tmp_path: Path, n_generated: int) -> None:
+    """All events of 50 pb in 10 trials each: 5 pb, of which a tenth remains with a tenth of the events."""
+    source = _of_sherpa(tmp_path / "x.lhe", [50.0] * 100, 10, n_generated)
+    content = les_houches_normalise.inspect(source, "sm", ["sm"], filtered=n_generated > 100)
+    assert content.record()["mean_weights_pb"]["sm"] == pytest.approx(5.0 * 100 / n_generated)
+
+
+def test_errors_of_cross_sections_from_weights(tmp_path: Path) -> None:
+    """The error of Σw / (number of trials), of which the part of the trials alone is that of the integration."""
+    random, n_events, tries = np.random.default_rng(1), 40, 4
+    toys = random.exponential(size=(40_000, n_events)).sum(axis=1) / random.geometric(
+        1.0 / tries, size=(40_000, n_events)
+    ).sum(axis=1)
+    weights = -np.log((np.arange(n_events) + 0.5) / n_events)
+    source = _of_sherpa(tmp_path / "x.lhe", weights.tolist(), tries, n_events)
+    content = les_houches_normalise.inspect(source, "sm", ["sm"])
+    record, total = content.record(), content.sums["sm"] / n_events
+    assert content.found_error_pb == pytest.approx(toys.std(), rel=0.1)
+    assert record["cross_section_pb"] == pytest.approx(total)
+    error = total * np.sqrt(1.0 / n_events - 1.0 / (n_events * tries))
+    assert record["cross_section_error_pb"] == pytest.approx(error)
+    # as mmc.jobs.madminer.cross_sections adds them up
+    variance = content.sums_of_squares["sm"] / n_events**2 + error**2 - total**2 / n_events
+    assert np.sqrt(variance) == pytest.approx(content.found_error_pb)
+
+
 @pytest.mark.parametrize(
     ("info", "card", "reason"),
     [

@@ -74,6 +74,19 @@ def test_weights_beside_the_nominal_one(tmp_path: Path, declared: str, factors: 
     assert _found(tmp_path, declared, factors) == (["up", "down"], None)
 
 
+@pytest.mark.parametrize("third", [0.85, 0.9])
+def test_a_scale_with_two_numbers(tmp_path: Path, third: float) -> None:
+    """aMC@NLO's default scale, -1, is H_T/2, which is 3 as well."""
+    weights = [(dyn, name, k) for dyn in (-1, 3) for name, k in (("n", 1), ("u", 2), ("d", 0.5))]
+    declared = _declared(*((f"{name}{dyn}", f"dyn= {dyn} muR={k} muF={k}") for dyn, name, k in weights))
+    factors = {"n-1": 1.0, "u-1": 1.2, "d-1": 0.85, "n3": 1.0, "u3": 1.2, "d3": third}
+    if third == 0.85:
+        assert _found(tmp_path, declared, factors) == (["u-1", "d-1"], None)
+        return
+    with pytest.raises(StepError, match=r"^x\.lhe has several weights for"):
+        _found(tmp_path, declared, factors)
+
+
 def test_names_of_sherpa(tmp_path: Path) -> None:
     names = {SHERPA.format(k): factor for k, factor in (("1", 1.0), ("2", 1.2), ("0.5", 0.85))}
     declared = _declared(*((name, "") for name in names), (f"{SHERPA.format('2')}_PSMUR2", ""))

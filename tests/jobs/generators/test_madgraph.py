@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mmc.jobs.formats import les_houches_normalise
 from mmc.jobs.generators.madgraph import complaint, hint
 from mmc.jobs.generators.madgraph_process import pack, unpack
 from mmc.packing import packed
@@ -351,6 +352,8 @@ def test_vetoed_events_lower_the_cross_section(tmp_path: Path, mg5: Path, config
     weights = re.findall(r"^W (\S+) \S+ ", showered, re.MULTILINE)
     assert len(weights) == _text(events).count("<event>") == kept
     assert [float(weight) for weight in weights] == pytest.approx([0.5 * kept / 40] * kept)
+    again = les_houches_normalise.inspect(events / "events.lhe.gz", "sm", SIX)
+    assert again.record()["mean_weights_pb"] == pytest.approx(record["mean_weights_pb"]), "it can be imported"
 
 
 def test_madspin_decays_the_events(tmp_path: Path, mg5: Path, configured: Path, process: Path) -> None:

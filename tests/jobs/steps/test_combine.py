@@ -299,6 +299,12 @@ def test_filtered_parts_weigh_by_their_generated_events() -> None:
 def test_events_are_of_one_collider() -> None:
     records = [{"beams": beams} for beams in ([2212, 2212, 6500.0, 6500.0], [], [2212, 2212, 6500.1, 6500.0])]
     check_beams(_entries(records), records)
-    for other in ([2212, 2212, 7000.0, 7000.0], [2212, -2212, 6500.0, 6500.0]):
-        with pytest.raises(StepError, match=r"^the events of signal\.sm\.0 have beams of 6500 and 6500 GeV"):
+    check_beams(_entries(records), [records[0], {}, records[2]])
+    for other in ([2212, 2212, 7000.0, 7000.0], [2212, -2212, 6500.0, 6500.0], [0, 0, 7000.0, 0.0]):
+        with pytest.raises(StepError, match=r"^the events of signal\.sm\.0 have beams of 6500 and 6500 GeV.*`regions`"):
             check_beams(_entries(records), [*records[:2], {"beams": other}])
+    for other in ([0, 0, 0.0, 0.0], [0, 0, 6500.0, 6500.0]):
+        check_beams(_entries(records), [{"beams": other}, *records[:2]])
+    positrons = [{"beams": beams} for beams in ([11, -11, 125.0, 125.0], [-11, 11, 125.0, 125.0])]
+    with pytest.raises(StepError, match=r"codes 11 and -11.*codes -11 and 11\): the beams are exchanged"):
+        check_beams(_entries(records)[:2], positrons)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from mmc.jobs.formats import hepmc, les_houches_table
+from mmc.jobs.formats.les_houches_head import read_head
 
-from tests.jobs.formats.test_les_houches_normalise import HEADER, write_lhe
+from tests.jobs.formats.test_les_houches_normalise import HEADER, INFO, write_lhe
 from tests.jobs.madgraph import BENCHMARKS, PARAMETERS, setup
 from tests.jobs.physics import Folder, names
 from tests.support import SHARED_DATA
@@ -62,6 +63,29 @@ def test_events_alone(tmp_path: Path, configured: Path) -> None:
     assert (record["sample"], record["slice"], record["benchmark"], record["n_events"]) == ("signal", None, "sm", 2)
     assert (record["cross_section_pb"], record["mean_weights_pb"]["w"]) == (0.5, 2.0)
     assert list(les_houches_table.read(out / "events.lhe.gz").weights) == SIX
+
+
+def test_what_is_left_of_a_filtered_file_is_a_file_of_its_own(tmp_path: Path, configured: Path) -> None:
+    """100 of 400 events of 0.5 pb, more of the one process than of the other."""
+    info = INFO.replace(":       4", ":     400")
+    source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 100, "0.5", "average", HEADER.replace("{n}", "400") + info)
+    text = source.read_text().replace(" -3 1\n5.0e-01 1.0e-02", " -4 2\n.2 .003 1. 2\n3.0e-01 .004")
+    source.write_text(text.replace(" 3   1 0.5", " 3   2 0.5", 10))
+    folder = Folder(tmp_path)
+    run = {"setup": configured, "file_lhe": source}
+    first = folder.run("import_events", "first", _settings(filtered=True), **run)
+    second = folder.run("import_events", "second", _settings(), **{**run, "file_lhe": first / "events.lhe.gz"})
+    records = [json.loads((out / "simulate.json").read_text()) for out in (first, second)]
+    assert [(record["n_events"], record["n_generated"]) for record in records] == [(100, 400), (100, 100)]
+    assert [record["mean_weights_pb"]["sm"] for record in records] == pytest.approx([0.125] * 2)
+    assert [record["cross_section_pb"] for record in records] == pytest.approx([0.5, 0.125])
+    assert records[0]["cross_section_error_pb"] == pytest.approx(0.005)
+    # both have the variance of the events, which differs by the known numbers of generated events
+    both = [(record["cross_section_error_pb"] / record["cross_section_pb"]) ** 2 for record in records]
+    assert both[1] - 1 / 100 == pytest.approx(both[0] - 1 / 400)
+    head = read_head(gzip.decompress((first / "events.lhe.gz").read_bytes()).decode(), source)
+    assert {name: value for name, (value, _) in head.processes.items()} == pytest.approx({"1": 0.1125, "2": 0.0125})
+    assert (head.n_generated, head.integrated_pb) == (100, pytest.approx(0.125))
 
 
 def test_events_with_shower_and_detector(tmp_path: Path, configured: Path) -> None:

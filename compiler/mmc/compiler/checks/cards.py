@@ -299,7 +299,10 @@ def _settings(text: str, names: tuple[str, ...]) -> tuple[cards.Entry, ...]:
 
 def _contradiction(ctx: Context, path: Path, file: str, entry: cards.Entry, place: str) -> Diagnostic:
     message = f"line {entry.line} of {file[:100]} sets {entry.name} to {entry.value[:60]}, which the study overrules"
-    return ctx.problem(MMC321, path, message, f"change {place} if the card is right")
+    help_text = f"change {place} if the card is right"
+    if entry.name == "gridpack":
+        help_text = "mmc makes no gridpacks and starts none: name the files that a gridpack wrote in `events.samples`"
+    return ctx.problem(MMC321, path, message, help_text)
 
 
 def run_cards(ctx: Context) -> Iterator[Card]:

@@ -230,7 +230,7 @@ def _wrong_type(error: _Error) -> Iterator[Problem]:
     else:
         help_text = meant_value(value, error.path) if isinstance(value, str) else ""
         message = f"`{where}` must be {wanted}, not {show(value)}"
-        yield Problem(MMC103, error.path, message, help_text or type_help(value, kinds, error.schema))
+        yield Problem(MMC103, error.path, message, help_text or type_help(value, kinds, error.schema, error.path))
 
 
 def _is_count(path: Path) -> bool:

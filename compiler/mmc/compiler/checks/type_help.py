@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmc.compiler.language.diagnostics import one_of, show
+from mmc.compiler.language.document import Path
 from mmc.compiler.language.schema import resolve
 
 _SEVERAL = {
@@ -15,14 +16,15 @@ _SEVERAL = {
 """The help where several quantities of a dimension are given in place of one."""
 
 
-def type_help(value: Any, kinds: list[str], schema: Mapping[str, Any]) -> str:
+def type_help(value: Any, kinds: list[str], schema: Mapping[str, Any], path: Path) -> str:
     """How to write a value in the type that the language needs; empty if it is not clear.
 
     :param kinds: the allowed types, as in a JSON Schema
     :param schema: the schema of the place
+    :param path: the place in the study
     """
     if isinstance(value, list | dict):
-        return _of_collection(value, kinds, schema)
+        return _of_collection(value, kinds, schema, path)
     if isinstance(value, str):
         if "boolean" in kinds and value.lower() in ("yes", "on", "no", "off"):
             return f"write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
@@ -51,12 +53,12 @@ def _as_number(text: str, kinds: list[str]) -> str:
     return f"write `{text.strip().replace('_', '')}` without quotes"
 
 
-def _of_collection(value: Any, kinds: list[str], schema: Mapping[str, Any]) -> str:
+def _of_collection(value: Any, kinds: list[str], schema: Mapping[str, Any], path: Path) -> str:
     if schema.get("x-dimension") in _SEVERAL:
         return _SEVERAL[schema["x-dimension"]]
     if kinds == ["object"]:
         return _keys(value, schema)
-    if isinstance(value, dict) and "samples" in value:
+    if path[:-1] == ("groups",) and isinstance(value, dict) and "samples" in value:
         return "write the list of samples; cuts and a luminosity of their own have entries of `regions`"
     if kinds == ["array"]:
         return "write `- ` before each entry, or all in brackets: `[…, …]`"

@@ -14,12 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from mmc.compiler.catalogue.names import madminer_name
 from mmc.reading import shown
 
-WEIGHTS = re.compile(r"w|.*(weight|wgt).*", re.IGNORECASE)
-"""Names of columns with weights."""
+WEIGHTS = re.compile(r"w|(?i:.*(weight|wgt).*)")
+"""Names of columns with weights; `W` is the mass of hadrons."""
 FEWEST_DIFFERENT = 10
 """Fewer different events may be alike by chance."""
 MOST_TWICE = 0.1
-"""At most this part of the events may be there twice by chance, if none is there three times."""
+"""At most this part of the events may be there twice, if none is there three times."""
+_MOST_TRIPLES = 5.0
+"""So many triples are not expected where there are none: the probability is below exp(-5)."""
 _MOST_SHOWN = 60
 
 
@@ -54,9 +56,21 @@ def parse_observed(text: str, observables: Sequence[str]) -> list[list[float]]:
     n_again = len(events) - len(counts)
     if len(counts) >= FEWEST_DIFFERENT and math.gcd(*counts) > 1:
         raise ObservedError(f"it holds each event {math.gcd(*counts)} times: give each event once")
-    if len(counts) >= FEWEST_DIFFERENT and n_again > MOST_TWICE * len(events) and max(counts) == 2:
+    if len(counts) >= FEWEST_DIFFERENT and max(counts) == 2 and are_copies(n_again, len(events), MOST_TWICE):
         raise ObservedError(f"it holds {n_again:,} of its {len(events):,} events twice: give each event once")
     return events
+
+
+def are_copies(n_again: int, n_events: int, most: float) -> bool:
+    """Whether events are there twice by more than chance, if none is there three times.
+
+    Of N independent events in M equally likely places, N²/(2M) pairs and N³/(6M²) triples are alike. So p pairs go with
+    2p²/(3N) triples, and with more where some places are likelier.
+
+    :param n_again: the number of pairs
+    :param most: the largest part of the events that may be there twice
+    """
+    return n_again > most * n_events and 2.0 * n_again**2 / (3.0 * n_events) > _MOST_TRIPLES
 
 
 def _columns(header: list[str], observables: Iterable[str]) -> dict[str, int]:
@@ -78,7 +92,8 @@ def _check_weights(row: list[str], columns: Mapping[str, int], line: int) -> Non
         if weight != 1.0:
             raise ObservedError(
                 f"line {line} has the weight {weight:g} in the column {name}, which is not one of the observables, and "
-                "observed events count as one each: draw events without weights from simulated ones"
+                "observed events count as one each: draw events without weights from simulated ones, or remove the "
+                "column"
             )
 
 

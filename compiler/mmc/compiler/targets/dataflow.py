@@ -57,14 +57,18 @@ def tasks(plan: Plan, stage: Stage) -> list[tuple[Job, ...]]:
     """The jobs of a stage in tasks, for an engine without batches of its own: several in one if the study asks for it,
     and they make or read events and are not a result of the run; otherwise each alone.
 
-    Tasks of all these stages have the same number of jobs, so that a task reads the output of one task.
+    Tasks of stages of which one reads another job by job have the same number of jobs, so that a task reads the output
+    of one task: as many as the stage allows that allows the fewest.
     """
-    n = 1
-    if _is_together(plan, stage):
-        measured = [other.name for other in plan.stages if other.name in plan.batch.job_time_s]
-        bound = [name for name in measured if _is_together(plan, plan.stage(name))]
-        n = min(map(plan.batch.together, bound), default=plan.batch.jobs_per_task)
+    n = min(map(plan.batch.together, _of_one_size(plan, stage))) if _is_together(plan, stage) else 1
     return [stage.jobs[start : start + n] for start in range(0, len(stage.jobs), n)]
+
+
+def _of_one_size(plan: Plan, stage: Stage) -> list[str]:
+    """The stages whose tasks have as many jobs as those of a stage, itself included."""
+    links = [(item.stage, other.name) for other in plan.stages for item in other.inputs if item.flow is Flow.EACH]
+    linked = dict.fromkeys(name for link in links for name in link)
+    return [name for name in linked if _is_together(plan, plan.stage(name))] if stage.name in linked else [stage.name]
 
 
 def _is_together(plan: Plan, stage: Stage) -> bool:

@@ -188,6 +188,8 @@ def _layout(folder: Path) -> Mapping[str, Any]:
     """:raises UsageError: when the folder has no bundle of the target hyperqueue"""
     try:
         found: Mapping[str, Any] = read_json(folder / LAYOUT)
-        return {"gpus": {}} | {name: found[name] for name in ("study", "out", "table", "cpus", "memory_mib")}
+        needed = {name: found[name] for name in ("study", "out", "table", "cpus")}
+        # bundles without GPUs do not tell them, and older ones no memory
+        return needed | {name: found.get(name, {}) for name in ("memory_mib", "gpus")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder} does not hold a bundle of the target hyperqueue") from error

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmc.compiler.inputs.observed_events import are_copies
 from mmc.errors import StepError
 
 Digests = NDArray[np.uint64]
@@ -119,7 +120,7 @@ def check_rows_once(blocks: Iterable[Digests], name: str) -> None:
             values, counts = values[kept], counts[kept]
     n_compared = int(counts.sum())
     n_again = n_compared - len(counts)
-    are_pairs = n_again > _MOST_ALIKE * n_compared and counts.max(initial=0) == 2
+    are_pairs = counts.max(initial=0) == 2 and are_copies(n_again, n_compared, _MOST_ALIKE)
     if len(counts) >= _FEWEST_DIFFERENT and (np.gcd.reduce(counts) > 1 or are_pairs):
         about = "" if n_compared == n_events else "about "
         raise StepError(

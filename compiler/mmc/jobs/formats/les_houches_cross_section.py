@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mmc.errors import StepError
-from mmc.jobs.formats.les_houches_head import UNITY, Head, with_processes
+from mmc.jobs.formats.les_houches_head import UNITY, Head, with_integrated, with_processes
 
 DIFFERENCE = 0.02
 """The largest relative difference between two cross sections of the same file, in addition to their errors."""
@@ -68,10 +68,14 @@ class NominalWeights:
         return self.size is not None and math.isclose(self.size, 1.0, rel_tol=1e-6)
 
 
-def told_or_found(head: Head, nominal: NominalWeights, name: str) -> tuple[Head, bool]:
-    """The head with the cross section of the weights, if ``<init>`` does not tell it, and whether ``<init>`` does.
+def told_or_found(head: Head, nominal: NominalWeights, name: str) -> tuple[Head, float | None]:
+    """The head with the cross section of the weights, if ``<init>`` does not tell it, and its statistical error in pb;
+    None if ``<init>`` tells the cross section.
 
-    It is the sum of the weights over the number of points that were tried, if events tell it, else their mean.
+    It is the sum of the weights over the number of points that were tried, if events tell it, else their mean. With N
+    events in n trials, the variance is (Σw² - (Σw)²/n) / n². Later steps count (Σw² - (Σw)²/N) / n² as that of the
+    events, so the errors in the head are the rest alone, that of the number of trials: (Σw)² (1/N - 1/n) / n². All
+    processes share it, and have parts of it by their Σw².
 
     :raises StepError: when it is not positive, or only some events tell how many points were tried
     """
@@ -82,19 +86,36 @@ def told_or_found(head: Head, nominal: NominalWeights, name: str) -> tuple[Head,
         )
     told = head.cross_section_pb
     if told[0] > 0.0 and not (nominal.trials and told == _PLACEHOLDER):
-        return head, True
+        return head, None
     n = nominal.trials or nominal.n_events
     if not nominal.total > 0.0:
         value = nominal.total / n
         raise StepError(f"<init> of {name} does not tell the cross section, and the weights give {value:.4g} pb")
+    of_trials = nominal.total / n * math.sqrt(max(1.0 / nominal.n_events - 1.0 / n, 0.0))
+    found = _of_processes(head, nominal, 1.0 / n, of_trials)
+    return with_processes(head, found), math.sqrt(max(nominal.squares - nominal.total**2 / n, 0.0)) / n
+
+
+def of_written(head: Head, written: NominalWeights, factor: float, error: float) -> Head:
+    """The head with the cross sections of the events that are written, where not all are that were generated.
+
+    :param factor: the factor on the weights that makes their mean the cross section in pb
+    :param error: the relative error of the cross section
+    """
+    per_event = factor / written.n_events
+    value = per_event * written.total
+    return with_integrated(with_processes(head, _of_processes(head, written, per_event, error * abs(value))), value)
+
+
+def _of_processes(head: Head, nominal: NominalWeights, factor: float, error: float) -> dict[str, tuple[float, float]]:
+    """The cross sections of the processes from the sums of their weights, with parts of a common error by their Σw²."""
     sums: Mapping[str, tuple[float, float]] = nominal.by_process
     if not sums.keys() <= head.processes.keys():
         sums = {next(iter(head.processes), ""): (nominal.total, nominal.squares)}
-    found = {
-        process: (total / n, math.sqrt(max(squares - total**2 / n, 0.0)) / n)
+    return {
+        process: (factor * total, error * math.sqrt(squares / nominal.squares) if squares else 0.0)
         for process, (total, squares) in sums.items()
     }
-    return with_processes(head, found), False
 
 
 def number_generated(head: Head, n_events: int, name: str, *, filtered: bool) -> int:
@@ -204,12 +225,17 @@ def _has_units(head: Head, nominal: NominalWeights) -> bool:
 
 
 def _candidates(head: Head, nominal: NominalWeights, n_events: int) -> Mapping[str, float]:
-    """The factors that the header allows, by what the cross section is of the weights of so many events."""
+    """The factors that the header allows, by what the cross section is of the weights of all events.
+
+    The points that were tried for removed events are gone with them, so each event counts as the mean of the others.
+
+    :param n_events: the number of all events, removed ones included
+    """
     candidates = {"average": 1.0, "sum": float(n_events)}
     if head.norm in candidates:
         return {head.norm: candidates[head.norm]}
     if nominal.trials:
-        return {"sum over the trials": n_events / nominal.trials}
+        return {"sum over the trials": nominal.n_events / nominal.trials}
     return {"average": 1.0} if head.is_mean else candidates
 
 
@@ -219,7 +245,9 @@ def _check_processes(head: Head, nominal: NominalWeights, factor: float, name: s
         return
     for process, (written, error) in head.processes.items():
         total, squares = nominal.by_process[process]
-        allowed = DIFFERENCE * abs(written) + _SIGNIFICANT * (error + factor * math.sqrt(squares))
+        # the events expected of a rare process have a variance too, if there are none
+        spread = factor * math.sqrt(squares + abs(written) / factor * nominal.largest)
+        allowed = DIFFERENCE * abs(written) + _SIGNIFICANT * (error + spread)
         if abs(factor * total - written) > allowed:
             raise StepError(
                 f"the events of process {process} in {name} have a cross section of {factor * total:.4g} pb, and "

@@ -133,11 +133,17 @@ def _processes(init: str) -> dict[str, tuple[float, float]]:
     :raises ValueError: when an entry is not a number
     """
     found: dict[str, tuple[float, float]] = {}
-    for words in (line.split() for line in init.strip().splitlines()[1:] if not line.startswith(("<", "#"))):
-        if len(words) == _WORDS_OF_PROCESS:
+    for line in init.strip().splitlines()[1:]:
+        if words := _words_of_process(line):
             value, error = found.get(words[3], (0.0, 0.0))
             found[words[3]] = value + number(words[0]), math.hypot(error, number(words[1]))
     return found
+
+
+def _words_of_process(line: str) -> list[str]:
+    """The words of a row of ``<init>`` below the first; none if it is not that of a process."""
+    words = line.split()
+    return words if len(words) == _WORDS_OF_PROCESS and not words[0].startswith(("<", "#")) else []
 
 
 def _beams(words: Sequence[str]) -> tuple[float, ...]:
@@ -213,23 +219,18 @@ def with_processes(head: Head, found: Mapping[str, tuple[float, float]]) -> Head
     return replace(head, init=init, processes={name: found.get(name, (0.0, 0.0)) for name in head.processes})
 
 
-def scaled(head: Head, factor: float) -> Head:
-    """The head of a file whose cross section is another one by this factor."""
-    header = _INTEGRATED.sub(lambda found: f"Integrated weight (pb) : {factor * number(found[1]):.12e}", head.header)
-    integrated = None if head.integrated_pb is None else factor * head.integrated_pb
-    processes = {name: (factor * value, factor * error) for name, (value, error) in head.processes.items()}
-    init = _rewritten(head.init, lambda words: [factor * number(word) for word in words[:3]])
-    return replace(head, init=init, header=header, integrated_pb=integrated, processes=processes)
+def with_integrated(head: Head, value: float) -> Head:
+    """The head of a file with another cross section in ``<MGGenerationInfo>``, in pb, if there is one."""
+    header = _INTEGRATED.sub(f"Integrated weight (pb) : {value:.12e}", head.header)
+    return replace(head, header=header, integrated_pb=None if head.integrated_pb is None else value)
 
 
 def _rewritten(init: str, change: Callable[[Sequence[str]], Sequence[float]]) -> str:
     """``<init>`` with other cross sections, errors and largest weights in the rows of its processes."""
     rows = []
     for index, line in enumerate(init.splitlines()):
-        words = line.split()
-        is_process = index > 0 and len(words) == _WORDS_OF_PROCESS and not line.startswith("<")
-        values = [f"{value:.12e}" for value in change(words)] if is_process else []
-        rows.append(" ".join([*values, *words[3:]]) if is_process else line)
+        words = _words_of_process(line) if index > 0 else []
+        rows.append(" ".join([*(f"{value:.12e}" for value in change(words)), words[3]]) if words else line)
     return "\n".join(rows)
 
 
@@ -248,6 +249,7 @@ def opening(head: Head, n_events: int, forget: Path | None) -> str:
         header = f"{before}{tag}{literal}\n{card}{''.join(kept)}{closing}{after}"
     else:
         header = f"\n<MGRunCard>\n{card}</MGRunCard>{head.header}"
+    header = _GENERATED.sub(lambda found: found[0].removesuffix(found[1]) + str(n_events), header)
     if forget is not None:
         header = header.replace(str(forget), ".")
     first, *more = head.init.splitlines()

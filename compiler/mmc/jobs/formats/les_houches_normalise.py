@@ -47,11 +47,14 @@ class Content:
     """The number of events before any were removed."""
     factor: float
     """The factor on the weights that makes their mean the cross section in pb."""
-    is_told: bool
-    """Whether ``<init>`` tells the cross section. Otherwise it is that of the weights, in ``head`` too."""
+    found_error_pb: float | None
+    """The statistical error of the cross section of the weights, which is in ``head`` if ``<init>`` does not tell it;
+    None if it does."""
     sums: dict[str, float]
     """The sums of the weights by name, in pb times events."""
     sums_of_squares: dict[str, float]
+    nominal: NominalWeights
+    """The nominal weights of the file."""
     digests: event_sketch.Digests
     names: tuple[str, ...]
     """The names of the weights of each event, with the nominal one under that of the sampled benchmark."""
@@ -137,7 +140,7 @@ def inspect(
         raise StepError(f"{path.name} holds no events{advice}")
     if sampled in sums:
         _check_sampled(sampled, sums[sampled], nominal.total, nominal.squares, path.name)
-    head, is_told = told_or_found(head, nominal, path.name)
+    head, found_error = told_or_found(head, nominal, path.name)
     told = head
     if may_lack_events:
         processes = {"": head.cross_section_pb}  # the shower rejects more events of some than of others
@@ -149,9 +152,10 @@ def inspect(
         n_events,
         n_generated,
         factor,
-        is_told,
+        found_error,
         {name: factor * total for name, total in sums.items()},
         {name: factor**2 * total for name, total in squares.items()},
+        nominal,
         np.array(digests, dtype=np.uint64),
         tuple(held or ()),
     )

@@ -90,7 +90,7 @@ def choose(declared: Sequence[Weight], wanted: Sequence[Factors], what: str, pat
         [choice for choice in choices if _is_nominal(values, choice.nominal, 1.0)],
         [choice for choice in choices if _is_nominal(values, choice.nominal, None)],
     ):
-        if len(likely) == 1:
+        if likely and _are_one(values, likely):
             return _settled(likely[0], values)
     raise StepError(
         f"{path.name} has several weights for {what} {_in_words(several)}: {listed(found[several])}. Which of them go "
@@ -160,11 +160,19 @@ def _values(path: Path, names: Sequence[str]) -> Values:
     return {name: np.array([row[name] for row in rows]) for name in names if rows and all(name in row for row in rows)}
 
 
-def _alike(values: Values, ids: Sequence[str]) -> bool:
+def _alike(values: Values, ids: Sequence[str | None]) -> bool:
     """Whether weights are the same in all events."""
+    found = [None if name is None else values.get(name) for name in ids]
+    first = found[0]
     return len(ids) < 2 or all(
-        name in values and ids[0] in values and np.allclose(values[name], values[ids[0]], rtol=_SAME) for name in ids
+        own is not None and first is not None and np.allclose(own, first, rtol=_SAME) for own in found
     )
+
+
+def _are_one(values: Values, choices: Sequence[Choice]) -> bool:
+    """Whether choices have the same weights, as a scale that a program declares under two numbers."""
+    columns = zip(*((*choice.ids, choice.nominal) for choice in choices), strict=True)
+    return all(set(ids) == {None} or _alike(values, ids) for ids in columns)
 
 
 def _is_nominal(values: Values, name: str | None, ratio: float | None) -> bool:

@@ -1,6 +1,6 @@
 """Shower the events of a job, and keep its event file and the showered events in step."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,8 @@ from mmc.errors import StepError
 from mmc.jobs.formats import hepmc, les_houches_normalise
 from mmc.jobs.formats.hepmc import SHOWERED
 from mmc.jobs.formats.les_houches import EVENTS
-from mmc.jobs.formats.les_houches_head import scaled
+from mmc.jobs.formats.les_houches_cross_section import NominalWeights, of_written
+from mmc.jobs.formats.les_houches_text import number
 from mmc.jobs.generators import shower as pythia
 from mmc.jobs.job import StepJob
 
@@ -52,10 +53,11 @@ def shower(
         events.rename(before)
         whole = les_houches_normalise.inspect(before, benchmark, names, may_lack_events=True)
         part = 1.0 if merging is None else len(kept) / n_events  # the mean of the weights is the cross section
-        factors = {number: weight * part for number, weight in kept.items()}
+        factors = {event: weight * part for event, weight in kept.items()}
         if merging is not None:
-            merged = part * sum(kept.values()) / len(kept)
-            whole = replace(whole, head=scaled(whole.head, merged))
+            value, error = whole.head.cross_section_pb
+            written = _weights(before, factors)
+            whole = replace(whole, head=of_written(whole.head, written, whole.factor, error / value))
             (job.out / SHOWERED).rename(work / SHOWERED)
             hepmc.scale_weights(work / SHOWERED, job.out / SHOWERED, part, pythia.COMPRESSION)
         les_houches_normalise.write(before, events, whole, benchmark, names, lost=lost, factors=factors)
@@ -63,3 +65,12 @@ def shower(
     if found != expected:
         raise StepError(f"{SHOWERED} holds {found} events where {expected} were showered")
     return len(lost)
+
+
+def _weights(path: Path, factors: Mapping[int, float]) -> NominalWeights:
+    """The nominal weights of some events of a file times factors, by the number of the event; the first event is 1."""
+    found = NominalWeights()
+    for place, event in enumerate(les_houches_normalise.events(path, {}), start=1):
+        if place in factors:
+            found.add(event.body.split(maxsplit=2)[1], factors[place] * number(event.own))
+    return found

@@ -33,8 +33,10 @@ log = logging.getLogger(__name__)
 
 _MORE = 1e-6
 """The sum of the weights may exceed that of all generated events by this part of it, for rounding."""
-_DIFFERENT = 0.9
-"""Events are compared with those of other tables where this part of them has numbers of its own."""
+_DIFFERENT = 0.999
+"""Events are compared with those of other tables where more than this part of them has numbers of its own. Of two
+independent tables of as many events, twice as large a part is in both by chance as is there twice in one: far below the
+part that is refused."""
 
 
 @dataclass(frozen=True)

@@ -215,15 +215,32 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
 
 
 def check_beams(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
-    """:raises StepError: when events are of different colliders, as far as their files tell"""
-    told = [(entry.job, record["beams"]) for entry, record in zip(jobs, records, strict=True) if record.get("beams")]
+    """:raises StepError: when events are of different colliders, as far as their files tell: a 0 tells nothing"""
+    told = [(entry.job, record.get("beams", ())) for entry, record in zip(jobs, records, strict=True)]
+    told = [(name, beams) for name, beams in told if any(beams)]
     for name, beams in told[1:]:
         first, others = told[0]
-        if not np.allclose(beams, others, rtol=SAME_BEAMS, atol=0.0):
+        if _same_beams(beams, others):
+            continue
+        both = f"the events of {first} have {_beams(others)}, and those of {name} {_beams(beams)}"
+        if _same_beams([beams[k] for k in (1, 0, 3, 2)], others):
             raise StepError(
-                f"the events of {first} have {_beams(others)}, and those of {name} {_beams(beams)}: the samples of a "
-                "study are of one collider; combine studies of several with `others` in `combinations`"
+                f"{both}: the beams are exchanged, and with them the sign of every pz; write the events of both with "
+                "the same beam along z"
             )
+        raise StepError(
+            f"{both}: samples of one group are of one collider; give those of another `regions` of their own, with "
+            "`samples`, or combine studies with `others` in `combinations`"
+        )
+
+
+def _same_beams(beams: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether two pairs of beams have the same codes and energies, as far as both tell."""
+    return all(
+        np.isclose(own, other, rtol=SAME_BEAMS, atol=0.0)
+        for own, other in zip(beams, others, strict=True)
+        if own and other
+    )
 
 
 def _beams(beams: Sequence[float]) -> str:

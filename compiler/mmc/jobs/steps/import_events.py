@@ -1,8 +1,10 @@
 """Import existing event files: check that they fit the study, and bring them into the form of generated events."""
 
 import logging
+import math
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from mmc.jobs.formats import (
 from mmc.jobs.formats.hard_process import HardProcess
 from mmc.jobs.formats.hepmc import SHOWERED
 from mmc.jobs.formats.les_houches import EVENTS
-from mmc.jobs.formats.les_houches_normalise import Ratios
+from mmc.jobs.formats.les_houches_cross_section import of_written
+from mmc.jobs.formats.les_houches_normalise import Content, Ratios
 from mmc.jobs.formats.les_houches_points import check_points
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.formats.weight_groups import find_nuisance
@@ -83,13 +86,19 @@ def run(job: StepJob) -> None:
                     f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, "
                     "and its events do not have it: give the sample no such uncertainty, or a file with these weights"
                 )
-    if not content.is_told:
-        value, error = content.head.cross_section_pb
+    if content.found_error_pb is not None:
+        value, error = content.head.cross_section_pb[0], content.found_error_pb
         warnings.append(
             f"<init> of {source.name} tells no cross section: that of the weights is {value:.4g} ± {error:.2g} pb"
         )
     les_houches_normalise.write(
-        source, job.out / EVENTS, content, settings.benchmark, names, renamed=settings.weights, ratios=ratios
+        source,
+        job.out / EVENTS,
+        _of_remaining(content),
+        settings.benchmark,
+        names,
+        renamed=settings.weights,
+        ratios=ratios,
     )
     held = {source.name: content.digests}
     made = {
@@ -159,6 +168,20 @@ def _ratios(
         compared=settings.compared,
         morphed=at,
     )
+
+
+def _of_remaining(content: Content) -> Content:
+    """The content with the cross sections of the events that remain after a filter, for a head that fits them.
+
+    With n of N events, the relative error ε of the cross section becomes that of a file of n events,
+    √(ε² + 1/n - 1/N): a file does not tell N.
+    """
+    n_events, n_generated = content.n_events, content.n_generated
+    value, error = content.head.cross_section_pb
+    if n_events == n_generated or not value > 0.0:
+        return content
+    relative = math.sqrt((error / value) ** 2 + 1.0 / n_events - 1.0 / n_generated)
+    return replace(content, head=of_written(content.head, content.nominal, content.factor, relative))
 
 
 def _check_count(path: Path, n_events: int, source: Path, expected: int) -> None:
