@@ -16,7 +16,7 @@ _PAIRS = "write loops in each other, as in `min(min(x.deltaR(y) for y in l) for 
 _MEAN = "write `sum(x.pt for x in j) / max(1, len(j))`"
 _VECTOR = "add particles, as in `(l[0] + l[1]).m`; new four-vectors cannot be made"
 _DIS = (
-    "the beams are no objects: behind an electron of 18 GeV along z, Q² is `2 * 18 * e[0].e * (1 - e[0].costheta)`; "
+    "beams are not objects: behind an electron of 18 GeV along z, Q² is `2 * 18 * e[0].e * (1 - e[0].costheta)`; "
     "products with a beam of energy E along z are `18 * (e[0].e - e[0].pz)`"
 )
 _DEGREES = "angles are in radians: multiply by `180 / pi`, or by `pi / 180`"
