@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 from mmc.cli.main import main
+from mmc.compiler.targets import TARGETS
 
 Capture = pytest.CaptureFixture[str]
 Stdin = Callable[[bytes], None]
+IMAGES = "\nexecution: {images: {physics: 'host/physics:1', learning: 'host/learning:1'}}\n"
+"""Without them, REANA runs nothing."""
 
 
 def variant(tiny: Path, name: str, file: str = "other.yaml") -> Path:
@@ -17,8 +20,9 @@ def variant(tiny: Path, name: str, file: str = "other.yaml") -> Path:
     return path
 
 
-@pytest.mark.parametrize("target", ["yadage", "cwl", "script", "slurm", "htcondor", "snakemake"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_writes_beside_the_study_and_checks(target: str, tiny: Path, capsys: Capture) -> None:
+    tiny.write_text(tiny.read_text() + IMAGES)
     folder = tiny.parent / "build" / "drell-yan-tiny" / target
     assert main(["compile", str(tiny), "--target", target, "--check"]) == 1
     assert f"{folder}: manifest.json is missing" in capsys.readouterr().out

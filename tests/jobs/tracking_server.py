@@ -1,6 +1,7 @@
 """Real tracking servers of MLflow, and what is in a store."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,13 @@ def free_port() -> int:
 @contextmanager
 def server(folder: Path, *, guarded: bool = False) -> Iterator[str]:
     """The address of a server that keeps everything in the folder; a guarded one asks for USER and PASSWORD."""
+    with server_process(folder, guarded=guarded) as (address, _):
+        yield address
+
+
+@contextmanager
+def server_process(folder: Path, *, guarded: bool = False) -> Iterator[tuple[str, int]]:
+    """The same with the group of its processes, by number."""
     folder.mkdir(exist_ok=True)
     address = f"http://127.0.0.1:{free_port()}"
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -42,7 +50,7 @@ def server(folder: Path, *, guarded: bool = False) -> Iterator[str]:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         _wait_for(address, process, folder / "server.log")
-        yield address
+        yield address, process.pid
     finally:
         os.killpg(process.pid, 15)
         process.wait(30)
@@ -60,6 +68,14 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
         else:
             return
     raise AssertionError(f"the server did not start: {log.read_text(errors='replace')[-3000:]}")
+
+
+def fill_disk(group: int, most_bytes: int) -> None:
+    """Let the processes of a group write no file beyond this size, as on a full disk."""
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.getpgid(int(place.name)) == group:
+                resource.prlimit(int(place.name), resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
 
 
 class Runs:

@@ -102,8 +102,12 @@ def _locked(place: Folder, out: Folder) -> Iterator[Lock]:
     """Keep other runs and compilations out of the folder of a run. Yields the lock on the outputs.
 
     :raises LockedError: when another process uses the folder and does not stop soon
+    :raises MmcError: when this user may not write there
     """
     run, bundle = out.make() / RUN, place.make("bundle") / BUNDLE
+    for folder in (place.path, run.parent, bundle.parent):
+        if not os.access(folder, os.W_OK):
+            raise MmcError(f"you may not write into {folder}: copy the folder of the run, or choose another with --out")
     with held(run, "mmc run", wait_s=LOCK_WAIT_S) as lock, held(bundle, "mmc run", wait_s=LOCK_WAIT_S):
         yield lock
 

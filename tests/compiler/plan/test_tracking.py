@@ -61,9 +61,10 @@ def test_the_experiment_has_the_name_of_the_study() -> None:
     assert (settings["experiment"], settings["uri"]) == ("shared", "https://host")
 
 
-@pytest.mark.parametrize("target", ["yadage", "cwl", "script", "slurm", "htcondor", "snakemake"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_no_password_of_the_environment_is_in_a_bundle(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://anna:correct-horse@host")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "correct-horse")
-    texts = TARGETS[target](plan_of(tiny()), Options()).texts
+    images = {"physics": "host/physics:1", "learning": "host/learning:1"}  # without them, REANA runs nothing
+    texts = TARGETS[target](plan_of(tiny() | {"execution": {"images": images}}), Options()).texts
     assert not any("correct-horse" in text or "anna" in text for text in texts.values())

@@ -113,6 +113,10 @@ def test_threads_are_limited_before_numpy_comes(folder: Folder, monkeypatch: pyt
             {"fail": "runtime", "with": ["Can't decrement id ref count (unable to close file, errno = 28)"]},
             "cannot write: Can't decrement id ref count (unable to close file, errno = 28), in PLACE",
         ),
+        (
+            {"fail": "disk", "with": ["4000 requested and 2016 written"]},
+            "cannot write: 4000 requested and 2016 written, in PLACE",
+        ),
         ({"import": "no_such_package.part"}, "no_such_package is not installed: pip install 'mmc[steps]'"),
     ],
 )

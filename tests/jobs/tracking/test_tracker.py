@@ -2,7 +2,9 @@
 
 import json
 import os
+import resource
 import shutil
+import signal
 import sqlite3
 import sys
 import time
@@ -21,7 +23,7 @@ from mmc.jobs.tracking.store import ENVIRONMENT, reason
 from tests.forked import Python, forking_python
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import Folder
-from tests.jobs.tracking_server import PASSWORD, USER, Runs, free_port, server
+from tests.jobs.tracking_server import PASSWORD, USER, Runs, fill_disk, free_port, server, server_process
 
 pytest.importorskip("mlflow")
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow and of what it imports
@@ -310,6 +312,30 @@ def test_a_server_that_goes_away_costs_a_warning(folder: Folder, tracking: Path)
     out = folder.run("configure", "job", {}, tracking=tracking)
     assert log_of(out).count("WARNING mmc.") == log_of(out).count("not tracked from now on") == 1
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the files of another process")
+def test_a_server_with_a_full_disk_that_is_killed(folder: Folder, empty: Path) -> None:
+    """Jobs go on and warn once; a job in between, when there is room again, is logged."""
+    place = folder.path / "server"
+    place.mkdir()
+    shutil.copy(empty / "mlflow.db", place)
+    with server_process(place) as (address, group):
+        tracking = track(folder, uri=address)
+        fill_disk(group, 4096)
+        full = folder.run("configure", "full", {}, tracking=tracking)
+        fill_disk(group, resource.RLIM_INFINITY)
+        fine = folder.run("configure", "fine", {}, tracking=tracking)
+        assert "configure fine" in Runs(address, "toys").statuses()
+        os.killpg(group, signal.SIGKILL)
+        started = time.monotonic()
+        killed = folder.run("configure", "killed", {}, tracking=tracking)
+        assert time.monotonic() - started < 15
+    assert "not tracked" not in log_of(fine)
+    for out in (full, killed):
+        (warning,) = [line for line in log_of(out).splitlines() if "WARNING mmc." in line]
+        assert "not tracked from now on: " in warning and address in warning
+        assert (out / "result.json").is_file()
 
 
 def test_a_failed_job_has_a_failed_run_which_its_next_try_takes_up(folder: Folder, tracking: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue.baselines import BASELINES
-from mmc.compiler.catalogue.methods import METHODS, MORPHING_AWARE, PARAMETERIZED, RATIO
+from mmc.compiler.catalogue.methods import METHODS, MORPHING_AWARE, PARAMETERIZED, RATIO, names_of
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.methods import coordinates, estimator_of, methods_of
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
@@ -89,7 +89,8 @@ def mixtures(ctx: Context) -> Iterator[Diagnostic]:
         path: Path = ("mixtures", name)
         if ctx.get("morphing") == "none":
             message = "without morphing, cross sections are known at benchmarks only"
-            help_text = "learn the ratio of all samples together, by carl, rolr or alice of their group, and remove it"
+            possible = one_of([method for method in names_of(RATIO) if not METHODS[method].needs_morphing])
+            help_text = f"learn the ratio of all samples together, by one of {possible} of their group, and remove it"
             yield ctx.problem(MMC568, path, message, help_text, key=True)
         if name in BASELINES or name in ctx.entries("methods") or name in ctx.entries("combinations"):
             message = f"{show(name)} is the name of a method, baseline or combination"

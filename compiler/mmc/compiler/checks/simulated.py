@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue.generators import TABLES
-from mmc.compiler.catalogue.methods import RATIO, LearningMethod
+from mmc.compiler.catalogue.methods import RATIO, LearningMethod, names_of
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.files import is_there
 from mmc.compiler.checks.methods import methods_of
@@ -43,7 +43,7 @@ def _flaws(ctx: Context, path: Path, method: LearningMethod, entry: Mapping[str,
     at: Path = (*path, "theta0", KEY)
     if method.family is not RATIO or KEY not in entry.get("theta0", {}):
         message = "only `theta0` of ratio methods can be the points of simulated events"
-        yield ctx.problem(MMC366, path, message, "use carl, rolr, alice, cascal, rascal or alices", key=True)
+        yield ctx.problem(MMC366, path, message, f"use one of {one_of(names_of(RATIO))}", key=True)
         return
     if entry["theta0"][KEY] not in samples or len(ctx.samples) > 1:
         message = f"{show(entry['theta0'][KEY])} is not the only sample of the study, with events under `simulated`"

@@ -66,8 +66,18 @@ class Slurm:
 
         :raises SlurmError: when Slurm does not answer
         """
-        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", self._ask("scontrol", "show", "config"), re.MULTILINE)
-        return int(found[1]) if found else 1001
+        return self._limit("MaxArraySize", 1_001)
+
+    def most_tasks(self) -> int:
+        """The number of tasks in the queue, of all users, is below this number.
+
+        :raises SlurmError: when Slurm does not answer
+        """
+        return self._limit("MaxJobCount", 10_000)
+
+    def _limit(self, name: str, default: int) -> int:
+        found = re.search(rf"^{name}\s*=\s*(\d+)", self._ask("scontrol", "show", "config"), re.MULTILINE)
+        return int(found[1]) if found else default
 
     def submit(self, script: str, folder: Path, options: Sequence[str], *arguments: str) -> str:
         """Submit a script of the folder, held; the number of the array.

@@ -80,16 +80,22 @@ def in_queue(folder: Path, queued: Counter[str]) -> str:
 def send(slurm: Slurm, place: SlurmPlace, run: RunTable, found: Pending) -> list[Array]:
     """Submit all jobs of a round or none.
 
-    :raises MmcError: when Slurm refuses an array
+    :raises MmcError: when Slurm refuses an array, or takes fewer tasks than there are
     """
+    most = slurm.largest_array()
+    made = arrays(run, found.now.keys(), place.together, most)
+    tasks, limit = sum(len(array.tasks) for array in made), slurm.most_tasks()
+    if tasks >= limit:  # sbatch would try again for two minutes
+        raise MmcError(
+            f"the missing jobs are {tasks:,} tasks, and Slurm takes fewer than {limit:,} (its MaxJobCount): put more "
+            "jobs into a task with `execution: {batch: {jobs_per_task: N}}` of the study; nothing was submitted"
+        )
     out = Folder(place.out)
     for row in found.again:
         out.remove(f"{run.jobs[row].stage}/{run.jobs[row].name}/{RECORD}")
     for row in found.now:  # where it is, the job has started
         out.remove(f"{run.jobs[row].stage}/{run.jobs[row].name}.out")
     out.make("slurm")
-    most = slurm.largest_array()
-    made = arrays(run, found.now.keys(), place.together, most)
     place.write_submitted(_send(slurm, place, made, most))
     return made
 

@@ -113,6 +113,8 @@ def _output(folder: str, job: Job) -> Output:
         record = Record.of(read_json(f"{folder}/{RECORD}"), folder)
     except (FileNotFoundError, NotADirectoryError):
         return Output(None)
-    except (StepError, OSError, ValueError):
+    except OSError as error:
+        return Output(None, f"{RECORD} cannot be read: {error.strerror or error}")
+    except (StepError, ValueError):
         return Output(None, f"{RECORD} is damaged")
     return Output(record if record.fingerprint == job.fingerprint else None)

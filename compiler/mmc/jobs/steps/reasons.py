@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from mmc.processes import EXIT_FULL, FULL
 OWN_EXTRAS = {"optuna": "optuna", "pyarrow": "parquet"}
 """Package → extra, for the packages outside the extra ``steps``."""
 
-_HIDDEN_FULL = re.compile(rf"No space left on device|Disk quota exceeded|\berrno = (?:{'|'.join(map(str, FULL))})\b")
-"""HDF5 and torch hide the error number in a text."""
+_HIDDEN_FULL = re.compile(
+    rf"No space left on device|Disk quota exceeded|\berrno = (?:{'|'.join(map(str, FULL))})\b|"
+    r"\d+ requested and \d+ written"
+)
+"""HDF5 and torch hide the error number in a text, and numpy tells only how much it could write."""
 _NO_MEMORY = re.compile(
     r"can't allocate memory|cannot allocate memory|bad_alloc|memory allocation failed|out of memory", re.I
 )
@@ -58,7 +62,10 @@ def reason(error: BaseException) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    text = str(error)
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):  # of each file that was not copied
+        text = str(error.args[0][0][-1])
+    return " ".join(text.split())
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

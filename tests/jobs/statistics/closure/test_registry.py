@@ -119,5 +119,6 @@ def test_another_test_is_part_of_every_verdict(
     problem = LimitProblem.of(EventFile(toy_events / "events.h5", 0.2, 0.2), Learning(tmp_path, toy_events).limits)
     found = verdict.judge(Evidence(problem, problem.limits(0.0)))
     assert found.figures["imaginary"] == found.figures["p_value_true"] == pytest.approx(1.0, abs=1e-4)
-    assert found.figures["verdicts"] == {"true_point": "passed", "integration": "passed", "imaginary": "failed"}
+    assert found.figures["verdicts"].pop("imaginary") == "failed"
+    assert set(found.figures["verdicts"].values()) == {"passed"}
     assert (found.verdict, found.reasons, found.distance) == ("failed", ("it is 1",), (1.0, None))

@@ -1,0 +1,114 @@
+"""A run's folder that was moved, copied, made read-only or handed to another user."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mmc.cli import local_run
+from mmc.cli.main import main
+
+from tests.cli.test_run import Capture, fake
+from tests.support import RUN_WITH_PATH
+
+__all__ = ["fake"]
+
+N_JOBS = 35
+NOBODY = 65534
+PR_CAPBSET_DROP = 24
+Mmc = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def finished(fake: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> Path:
+    """A folder with the tiny study and its finished run."""
+    folder = tmp_path / "analysis"
+    folder.mkdir()
+    shutil.move(tiny, folder)
+    monkeypatch.setattr(local_run, "path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
+    assert main(["run", str(folder / "study.yaml")]) == 0
+    capsys.readouterr()
+    (fake / "started").unlink()
+    return folder
+
+
+def copy_without_times(source: Path, place: Path) -> None:
+    """As `cp -r` and archives without times do."""
+    shutil.copytree(source, place, copy_function=shutil.copyfile)
+
+
+@pytest.mark.parametrize("put", [shutil.move, shutil.copytree, copy_without_times])
+def test_a_folder_goes_on_in_its_new_place(
+    put: Callable[[Path, Path], object], finished: Path, fake: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    place = tmp_path / "elsewhere" / "it's here"
+    place.parent.mkdir()
+    put(finished, place)
+    study = place / "study.yaml"
+    assert main(["plan", str(study), "--since", str(place / "runs" / "drell-yan-tiny")]) == 0
+    assert f": 0 of {N_JOBS} jobs would run" in capsys.readouterr().out
+    assert main(["run", str(study)]) == 0
+    assert not (fake / "started").exists()
+    told = capsys.readouterr().out
+    assert f"{N_JOBS} of {N_JOBS} jobs were done before" in told
+    assert f"results: {place}/runs/" in told
+
+
+@pytest.fixture
+def another_user(finished: Path, fake: Path) -> Mmc:
+    """Runs a command as a user who may read the run of somebody else and not write there.
+
+    It is root without its privileges, as other users may not read an interpreter in root's home.
+    """
+    if os.getuid() != 0:
+        pytest.skip("only root can give a folder to somebody else")
+    for path in (finished, *finished.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+    def run(*words: str) -> "subprocess.CompletedProcess[str]":
+        environment = {**os.environ, "PATH": f"{fake}:{os.environ['PATH']}"}
+        return subprocess.run(
+            words, env=environment, preexec_fn=_without_privileges, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def _without_privileges() -> None:
+    for capability in range(4):  # CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER
+        assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0
+
+
+def mmc(fake: Path, *words: object) -> list[str]:
+    return [sys.executable, "-c", RUN_WITH_PATH, f"{fake}:{os.environ['PATH']}", *map(str, words)]
+
+
+def test_another_user_may_look_at_a_run_but_not_change_it(finished: Path, fake: Path, another_user: Mmc) -> None:
+    study, run = finished / "study.yaml", finished / "runs" / "drell-yan-tiny"
+    planned = another_user(*mmc(fake, "plan", study, "--since", run))
+    assert (planned.returncode, planned.stderr) == (0, "")
+    assert f": 0 of {N_JOBS} jobs would run" in planned.stdout
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    refused = another_user(*mmc(fake, "run", study))
+    way_out = "copy the folder of the run, or choose another with --out"
+    assert (refused.returncode, refused.stderr) == (3, f"mmc: you may not write into {run}: {way_out}\n")
+    script = another_user("bash", str(run / "bundle" / "run.sh"))
+    assert script.returncode == 1
+    assert script.stderr.splitlines()[-1] == "run.sh: cannot write into out"
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
+    assert not (fake / "started").exists()
+
+
+def test_another_user_goes_on_in_a_copy(finished: Path, fake: Path, another_user: Mmc, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    assert another_user("cp", "-r", str(finished), str(mine)).returncode == 0
+    assert another_user("chmod", "-R", "u+w", str(mine)).returncode == 0
+    done = another_user(*mmc(fake, "run", mine / "study.yaml"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{N_JOBS} of {N_JOBS} jobs were done before" in done.stdout
+    assert not (fake / "started").exists()
