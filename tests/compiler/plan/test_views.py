@@ -93,7 +93,7 @@ def test_memory_is_that_of_the_measurements() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "measured"),
-    [((5, 5, 5, 8), 416_000_000), ((9, 9, 15, 15), 750_000_000), ((10, 10, 25, 40), 1_100_000_000)],
+    [((5, 5, 5, 8), 416_000_000), ((9, 9, 15, 15), 750_000_000), ((10, 10, 25, 40), 1_130_000_000)],
 )
 def test_memory_on_a_grid_is_at_least_the_measured_one(shape: tuple[int, ...], measured: int) -> None:
     """Of ``evaluate`` with the score of four parameters and few events; docs/scaling.md has the numbers."""
@@ -101,7 +101,7 @@ def test_memory_on_a_grid_is_at_least_the_measured_one(shape: tuple[int, ...], m
     axes = zip(data["parameters"], shape, strict=True)
     data["evaluation"]["grid"] = {name: {"points": points} for name, points in axes}
     needed = memory(make_plan(build_study(fill_defaults(data)), {}))["evaluate", "sally_all"] - MOST
-    assert measured < needed < 1.5 * measured
+    assert measured < needed < 1.25 * measured
 
 
 def test_little_memory_is_not_mentioned(plan: Plan) -> None:

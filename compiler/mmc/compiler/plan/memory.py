@@ -25,7 +25,7 @@ READ = {SAMPLE.name: 2, TRAIN.name: 3, TUNE.name: 3, EVALUATE.name: 3, BASELINES
 """How many times a job of a stage holds what it reads."""
 WITH_GRID = (EVALUATE.name, BASELINES_STAGE.name)
 """The stages whose jobs compute limits on a grid."""
-TOYS, MOST_TOYS, POINT = 30_000, 400_000_000, 6_000
+TOYS, MOST_TOYS, POINT = 30_000, 400_000_000, 4_500
 """What limits hold for each point of a grid: likelihoods of toys, together at most a bound, and all else."""
 
 
