@@ -102,6 +102,9 @@ def test_memory_on_a_grid_is_at_least_the_measured_one(shape: tuple[int, ...], m
     data["evaluation"]["grid"] = {name: {"points": points} for name, points in axes}
     needed = memory(make_plan(build_study(fill_defaults(data)), {}))["evaluate", "sally_all"] - MOST
     assert measured < needed < 1.25 * measured
+    data["methods"] = {"alices": data["methods"]["sally_signal"] | {"method": "alices"}}
+    of_ratios = memory(make_plan(build_study(fill_defaults(data)), {}))["evaluate", "alices"] - MOST
+    assert of_ratios - needed == min(160_000 * math.prod(shape), 800_000_000)
 
 
 def test_little_memory_is_not_mentioned(plan: Plan) -> None:

@@ -27,6 +27,8 @@ WITH_GRID = (EVALUATE.name, BASELINES_STAGE.name)
 """The stages whose jobs compute limits on a grid."""
 TOYS, MOST_TOYS, POINT = 30_000, 400_000_000, 4_500
 """What limits hold for each point of a grid: likelihoods of toys, together at most a bound, and all else."""
+RATIOS, MOST_RATIOS = 160_000, 800_000_000
+"""What they hold for each point of the ratios that a network has estimated for events, and at most."""
 
 
 def memory(plan: Plan) -> dict[tuple[str, str], int]:
@@ -52,11 +54,14 @@ def memory_mib(plan: Plan) -> dict[str, int]:
 
 def _of_grid(stage: Stage, job: Job) -> int:
     """What a job holds for the points of its grid; 0 for jobs without limits on a grid."""
-    grid: Mapping[str, Any] = {**stage.settings, **job.settings}.get("grid", {})
+    settings: Mapping[str, Any] = {**stage.settings, **job.settings}
+    grid = settings.get("grid", {})
     if stage.name not in WITH_GRID or not grid:
         return 0
     points = math.prod(int(axis["points"]) for axis in grid.values())
-    return min(points * TOYS, MOST_TOYS) + points * POINT
+    of_network = stage.name == EVALUATE.name and "score_bins" not in settings
+    ratios = min(points * RATIOS, MOST_RATIOS) if of_network else 0
+    return min(points * TOYS, MOST_TOYS) + ratios + points * POINT
 
 
 def _held(stage: str, job: Job, size: dict[tuple[str, str], int]) -> int:

@@ -68,7 +68,7 @@ declare -A memory=(
   [combine]=445
   [sample]=451
   [train]=464
-  [evaluate]=466
+  [evaluate]=561
   [baselines]=466
 )
 

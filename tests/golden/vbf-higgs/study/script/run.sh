@@ -69,7 +69,7 @@ declare -A memory=(
   [combine]=383
   [sample]=383
   [train]=382
-  [evaluate]=404
+  [evaluate]=499
   [baselines]=404
 )
 
