@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mmc.compiler.language.schema import fill_defaults
 from mmc.compiler.plan import views
 from mmc.compiler.plan.make import make_plan
-from mmc.compiler.plan.memory import MOST, PROGRAM, memory, memory_mib
+from mmc.compiler.plan.memory import MOST, MOST_TOYS, POINT, PROGRAM, memory, memory_mib
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.study.build import build_study
 
@@ -77,7 +77,9 @@ def test_memory_is_that_of_the_measurements() -> None:
     data = study_data("wh-smeft/study.yaml")
     large = make_plan(build_study(fill_defaults(data)), {})
     needed = memory(large)
-    assert needed["combine", "with_backgrounds"] == needed["evaluate", "sally_all"] == PROGRAM + MOST == 2_000_000_000
+    assert needed["combine", "with_backgrounds"] == PROGRAM + MOST == 2_000_000_000
+    of_grid = MOST_TOYS + 9 * 9 * 15 * 15 * POINT
+    assert needed["evaluate", "sally_all"] == needed["baselines", "rate.signal_only"] == PROGRAM + MOST + of_grid
     (sampled,) = (job for job in large.stage("sample").jobs if job.name == "sally_all")
     assert needed["sample", "sally_all"] == PROGRAM + MOST + sampled.size == max(needed.values())
     assert f"this much memory: {views.amount(max(needed.values()))} in sample" in views.to_text(large)
@@ -87,6 +89,22 @@ def test_memory_is_that_of_the_measurements() -> None:
     assert memory_mib(large)["sample"] == math.ceil(max(needed.values()) / 2**20)
     data.setdefault("execution", {})["resources"] = {"combine": {"memory": "64 GiB"}}
     assert memory_mib(make_plan(build_study(fill_defaults(data)), {}))["combine"] == 65536
+
+
+@pytest.mark.parametrize(
+    ("shape", "measured"),
+    [((5, 5, 5, 8), 416_000_000), ((9, 9, 15, 15), 750_000_000), ((10, 10, 25, 40), 1_130_000_000)],
+)
+def test_memory_on_a_grid_is_at_least_the_measured_one(shape: tuple[int, ...], measured: int) -> None:
+    """Of ``evaluate`` with the score of four parameters and few events; docs/scaling.md has the numbers."""
+    data = study_data("wh-smeft/study.yaml")
+    axes = zip(data["parameters"], shape, strict=True)
+    data["evaluation"]["grid"] = {name: {"points": points} for name, points in axes}
+    needed = memory(make_plan(build_study(fill_defaults(data)), {}))["evaluate", "sally_all"] - MOST
+    assert measured < needed < 1.25 * measured
+    data["methods"] = {"alices": data["methods"]["sally_signal"] | {"method": "alices"}}
+    of_ratios = memory(make_plan(build_study(fill_defaults(data)), {}))["evaluate", "alices"] - MOST
+    assert of_ratios - needed == min(160_000 * math.prod(shape), 800_000_000)
 
 
 def test_little_memory_is_not_mentioned(plan: Plan) -> None:

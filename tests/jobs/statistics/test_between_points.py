@@ -92,6 +92,7 @@ def test_interpolation_is_exact_for_a_parabola_and_does_not_overshoot_at_a_cliff
     fine = np.linspace(0.0, 5.0, 26)
     expected = np.square(fine - 2.4)[:, np.newaxis] + 3.0 * np.square(fine - 3.3)
     assert refined(parabola, 5, 2) == pytest.approx(expected, abs=1e-9)
+    assert refined(parabola, 1, 2).tolist() == parabola.tolist()
     cliff = refined(np.array([0.0, 0.0, 0.0, 1e6, 1e6, 1e6]), 10, 1)
     assert cliff.min() == 0.0 and cliff.max() == 1e6
     assert refined(np.array([0.0, 1.0]), 2, 1).tolist() == [0.0, 0.5, 1.0]

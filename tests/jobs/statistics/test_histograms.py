@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -6,8 +7,11 @@ import pytest
 from mmc.compiler.settings.baselines import EqualBins
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.event_file import EventFile, Events
-from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template, make_binning
+from mmc.jobs.statistics import binned_ratio
+from mmc.jobs.statistics.binned_ratio import BinnedRatio, HistogramFigures, histogram_figures
+from mmc.jobs.statistics.histograms import Binning, Filled, Template, make_binning
 from mmc.jobs.statistics.limits import p_values
+from mmc.jobs.statistics.summaries import Summaries
 
 from tests.jobs.learning_jobs import Learning
 
@@ -89,11 +93,12 @@ def test_errors_of_the_mean_ratio_cover_data_and_template() -> None:
     for _ in range(400):
         x = random.normal(size=(600, 1))
         weights = np.stack([np.ones(600), np.exp(0.6 * x[:, 0])], axis=1)
-        ratio = BinnedRatio.of(Template.of(binning.index(x), Events(x, weights), 3), coefficients, reference)
+        template = Template.of(binning.index(x), Events(x, weights), 3)
+        ratio = BinnedRatio.of(template.sums, coefficients, reference)
         data = random.normal(size=(300, 1))
-        mean, error = ratio.mean(binning.index(data), np.full(300, 1 / 300))
-        means.append(mean)
-        errors.append(error)
+        found = ratio.mean(template.products, binning.index(data), np.full(300, 1 / 300))
+        means.append(found.mean)
+        errors.append(found.error)
     assert np.mean(means, axis=0) == pytest.approx([1.0, 1.0], abs=0.005)
     assert np.mean(errors, axis=0) == pytest.approx(np.std(means, axis=0), rel=0.1)
 
@@ -102,7 +107,47 @@ def test_bins_without_knowledge_have_ratio_one() -> None:
     x = np.array([[0.0], [0.0], [2.0]])
     events = Events(x, np.array([[1.0, 2.0], [1.0, 1.0], [1.0, -1.0]]))
     binning = Binning((np.array([1.0, 3.0]),))
-    ratio = BinnedRatio.of(Template.of(binning.index(x), events, 3), np.array([[0.0, 1.0]]), np.array([1.0, 0.0]))
+    template = Template.of(binning.index(x), events, 3)
+    ratio = BinnedRatio.of(template.sums, np.array([[0.0, 1.0]]), np.array([1.0, 0.0]))
     assert ratio.known.tolist() == [True, False, False]
-    assert ratio.ratio.tolist() == [[pytest.approx((3 / 2) / (2 / 3)), 1.0, 1.0]]
+    assert ratio.at(slice(None)).tolist() == [[pytest.approx((3 / 2) / (2 / 3)), 1.0, 1.0]]
     assert ratio.unknown_fraction(np.array([0.25, 0.25, 0.5])) == 0.75
+
+
+def test_a_histogram_at_many_points_is_made_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the same in blocks of one point, and needs the memory of few tables of all points and bins."""
+    random = np.random.default_rng(7)
+    binning = Binning((np.linspace(-2.0, 2.0, 299),))
+    x, data = random.normal(size=(30_000, 1)), random.normal(size=(500, 1))
+    weights = np.stack([np.ones(len(x)), 1.0 + 0.3 * np.tanh(x[:, 0])], axis=1)
+    filled = Filled.of(binning.index(x), weights, binning.size)
+    shares = np.linspace(0.0, 1.0, 2_000)
+    coefficients, row = np.stack([1.0 - shares, shares], axis=1), np.array([1.0, 0.0])
+
+    def figures(points: slice = slice(None)) -> tuple[HistogramFigures, np.ndarray]:
+        events = Summaries(data, np.full(len(data), 1.0 / len(data)))
+        found = histogram_figures(
+            filled, binning, coefficients[points], row, data=None, reference=events, observed=events, truth=row
+        )
+        return found, found.log_ratio(data)
+
+    tracemalloc.start()
+    found, logs = figures()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * (coefficients[:, 0].size * binning.size * 8)
+
+    at_few = slice(None, None, 400)
+    monkeypatch.setattr(binned_ratio, "BLOCK", 1)
+    monkeypatch.setattr(binned_ratio, "KEPT", 0)
+    few, few_logs = figures(at_few)
+    np.testing.assert_allclose(few_logs, logs[at_few], rtol=1e-12)
+    np.testing.assert_allclose(few.ratio.mean, found.ratio.mean[at_few], rtol=1e-12)
+    np.testing.assert_allclose(few.ratio.error, found.ratio.error[at_few], rtol=1e-12)
+    content = coefficients @ filled.template.sums.T
+    known = np.log(content / content.sum(axis=1, keepdims=True)) - np.log(content[0] / content[0].sum())
+    np.testing.assert_allclose(logs, known[:, binning.index(data)], atol=1e-12)
+    for one, other in ((few.expected, found.expected), (few.observed, found.observed)):
+        assert one is not None and other is not None and one.replicas is not None and other.replicas is not None
+        np.testing.assert_allclose(one.mean_log, np.asarray(other.mean_log)[at_few], atol=1e-12)
+        np.testing.assert_allclose(one.replicas, other.replicas[:, at_few], atol=1e-12)

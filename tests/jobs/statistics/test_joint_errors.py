@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 from mmc.jobs.madminer.cross_sections import CrossSections
+from mmc.jobs.statistics.binned_ratio import histogram_figures
 from mmc.jobs.statistics.combination import combine, combine_floating
-from mmc.jobs.statistics.histograms import Binning, Filled, histogram_figures
+from mmc.jobs.statistics.histograms import Binning, Filled
 from mmc.jobs.statistics.jackknife import group_of
 from mmc.jobs.statistics.limits import Grid, Limits
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood

@@ -10,7 +10,8 @@ import pytest
 from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.event_file import Array, Block, EventFile, Events
 from mmc.jobs.statistics import neyman
-from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Template
+from mmc.jobs.statistics.binned_ratio import BinnedRatio
+from mmc.jobs.statistics.histograms import Binning, Template
 from mmc.jobs.statistics.limits import Grid, Limits
 from mmc.jobs.statistics.neyman import Cells, ToySource, narrowing, with_toys
 from mmc.jobs.statistics.problem import LimitProblem
@@ -77,7 +78,7 @@ class Model:
         """The log ratios of the bins at all points."""
         events = self.problem.file.part(self.problem.simulation)
         template = Template.of(BINNING.index(events.x), events, 6)
-        return BinnedRatio.of(template, self.problem.coefficients, self.problem.true_coefficients).log
+        return BinnedRatio.of(template.sums, self.problem.coefficients, self.problem.true_coefficients).log
 
     @cached_property
     def asymptotic(self) -> dict[str, Limits]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmc.jobs.statistics import neyman
+from mmc.jobs.statistics import neyman, profiled_toys
 from mmc.jobs.statistics.closure.toys import lowest
 from mmc.jobs.statistics.limits import Grid
 from mmc.jobs.statistics.profiled_toys import ProfiledToys
@@ -41,8 +41,8 @@ def test_a_count_with_one_uncertain_normalisation() -> None:
 
 
 @pytest.mark.parametrize("with_rate", [True, False])
-def test_three_bins_with_two_nuisance_parameters(with_rate: bool) -> None:
-    """Every toy is fitted by scipy, at its point and at the best one."""
+def test_three_bins_with_two_nuisance_parameters(with_rate: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every toy is fitted by scipy, at its point and at the best one; points may be looked at in blocks."""
     nominal = np.array([[30.0, 20.0], [40.0, -10.0], [30.0, 50.0]])
     up = np.stack([nominal * np.array([[1.2], [1.0], [0.9]]), nominal * np.array([[1.1], [1.3], [1.0]])])
     down = np.stack([nominal * np.array([[0.9], [1.0], [1.1]]), nominal * np.array([[0.9], [0.8], [1.0]])])
@@ -56,6 +56,8 @@ def test_three_bins_with_two_nuisance_parameters(with_rate: bool) -> None:
     counts = random.poisson((rows @ nominal.T)[5][:, np.newaxis], (3, 6)).astype(float)
     auxiliary = random.standard_normal((6, 2))
     found = toys.statistic(5, counts, auxiliary)
+    monkeypatch.setattr(profiled_toys, "BLOCK", 36)  # three points
+    np.testing.assert_allclose(toys.statistic(5, counts, auxiliary), found, atol=1e-9)
     a, b = (0.5 * np.log(up / down))[:, :, 0].T, (0.5 * np.log(up * down / nominal**2))[:, :, 0].T
 
     def q(point: int, toy: int) -> float:

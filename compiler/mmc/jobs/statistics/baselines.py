@@ -10,10 +10,11 @@ from mmc.compiler.catalogue.baselines import HISTOGRAM, RATE, TRUTH
 from mmc.compiler.settings.baselines import BaselineSettings, HistogramSettings
 from mmc.errors import SettingsError, StepError
 from mmc.jobs.madminer.event_file import EventFile, Partition
+from mmc.jobs.statistics.binned_ratio import BinnedRatio, histogram_figures
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import DataEvidence, Evidence
 from mmc.jobs.statistics.closure.truth import Truth
-from mmc.jobs.statistics.histograms import BinnedRatio, Binning, Filled, check_bins, histogram_figures, make_binning
+from mmc.jobs.statistics.histograms import Binning, Filled, check_bins, make_binning
 from mmc.jobs.statistics.jackknife import GROUPS, group_of
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells
@@ -33,7 +34,7 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     del settings
     counting = _counting(problem)
     filled = fill(problem, problem.rate_partition, _ONE_BIN, [0])
-    ratio = BinnedRatio.of(filled.template, problem.coefficients, problem.true_coefficients)
+    ratio = BinnedRatio.of(filled.template.sums, problem.coefficients, problem.true_coefficients)
     histogram = FilledHistogram(ratio.varied(filled, profiled=problem.profiled), np.ones(1))
     gain = histogram if len(histogram.histogram.up) else None
     data = ShapeLikelihood(0.0, gain, np.zeros((GROUPS, 1)), histogram)

@@ -93,7 +93,7 @@ def refined(values: Array, n: int, dimensions: int) -> Array:
 
     :param values: finite values, shape (\\*grid, \\*sets), with ``dimensions`` axes of the grid
     """
-    for axis in range(dimensions):
+    for axis in range(dimensions if n > 1 else 0):
         values = np.moveaxis(_refined(np.moveaxis(values, axis, 0), n), 0, axis)
     return values
 

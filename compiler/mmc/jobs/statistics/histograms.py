@@ -1,4 +1,4 @@
-"""Likelihood ratios from histograms of weighted events, at all parameter points at once.
+"""Histograms of weighted events, which are known at all parameter points at once.
 
 The content of a bin is linear in the benchmark weights, so the sums of the benchmark weights per bin give the histogram
 at any parameter point. Unlike in MadMiner, the first and last bins are open: events beyond the outermost edges count in
@@ -6,8 +6,8 @@ both templates and data. The likelihoods equal MadMiner's if the edges enclose a
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,7 @@ import numpy.typing as npt
 from mmc.compiler.settings.baselines import Bins, EqualBins
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events, Members, Variations
-from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.jackknife import GROUPS, group_of
-from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood, VariedHistogram
 from mmc.jobs.statistics.summaries import Summaries
 
 FEW, MOST_SPARSE = 10.0, 0.5
@@ -54,7 +52,7 @@ class Binning:
 
     def fractions(self, data: Summaries) -> Array:
         """The fraction of the data in each bin."""
-        return _sum(self.index(data.values), data.probabilities, self.size)
+        return bin_sum(self.index(data.values), data.probabilities, self.size)
 
 
 def make_binning(bins: Sequence[Bins], x: Array, weights: Array) -> Binning:
@@ -127,7 +125,7 @@ class Template:
         products = np.empty((size, len(benchmarks), len(benchmarks)))
         for i in benchmarks:
             for j in range(i + 1):
-                products[:, i, j] = products[:, j, i] = _sum(index, weights[:, i] * weights[:, j], size)
+                products[:, i, j] = products[:, j, i] = bin_sum(index, weights[:, i] * weights[:, j], size)
         return cls(sums, products)
 
 
@@ -215,183 +213,9 @@ class Filled:
 
 def bin_sums(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
     """Sums of each column of ``weights`` over the events in each bin: shape (bins, columns)."""
-    return np.stack([_sum(index, column, size) for column in weights.T], axis=1)
+    return np.stack([bin_sum(index, column, size) for column in weights.T], axis=1)
 
 
-def _sum(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
+def bin_sum(index: npt.NDArray[np.intp], weights: Array, size: int) -> Array:
+    """The sum of ``weights`` (events,) over the events in each bin: shape (bins,)."""
     return np.asarray(np.bincount(index, weights=weights, minlength=size), dtype=float)
-
-
-@dataclass(frozen=True)
-class BinnedRatio:
-    """The ratio r of the histogram at each point to the histogram at a reference, in every bin.
-
-    ``ratio`` has shape (points, bins). If the template is empty or negative at the reference or at one of the possible
-    points, the bin is not ``known`` and its ratio is 1. A point is not ``possible`` if its cross section is not
-    positive: it has no distribution, its ratio is 1 in all bins, and only :meth:`log` excludes it.
-    """
-
-    template: Template
-    coefficients: Array
-    reference: Array
-    ratio: Array
-    known: npt.NDArray[np.bool_]
-    possible: npt.NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, template: Template, coefficients: Array, reference: Array) -> "BinnedRatio":
-        """The ratio from morphing coefficients, which are scaled so that the template sums to probabilities."""
-        totals = template.sums.sum(axis=0)
-        possible = coefficients @ totals > ROUNDING * np.abs(coefficients) @ np.abs(totals)
-        coefficients = np.where(possible[:, np.newaxis], coefficients, reference)
-        coefficients = coefficients / (coefficients @ totals)[:, np.newaxis]
-        reference = reference / (reference @ totals)
-        numerator, denominator = coefficients @ template.sums.T, template.sums @ reference
-        known = np.asarray((numerator > 0.0).all(axis=0) & (denominator > 0.0))
-        ratio = np.where(known, numerator / np.where(known, denominator, 1.0), 1.0)
-        return cls(template, coefficients, reference, ratio, known, possible)
-
-    @property
-    def log(self) -> Array:
-        """ln r in every bin at all points, shape (points, bins)."""
-        return np.where(self.possible[:, np.newaxis], np.log(self.ratio), IMPOSSIBLE)
-
-    def log_with(self, sums: Array) -> Array:
-        """ln r as in :attr:`log`, from other sums of the benchmark weights, shape (bins, benchmarks)."""
-        other = BinnedRatio.of(replace(self.template, sums=sums), self.coefficients, self.reference)
-        return np.where(self.possible[:, np.newaxis], other.log, IMPOSSIBLE)
-
-    def varied(self, filled: Filled, *, profiled: bool = True) -> VariedHistogram:
-        """The same histogram, with the nuisance parameters if they are ``profiled``, and the samples that float."""
-        nothing = np.zeros((0, *self.template.sums.shape))
-        sides = list(zip(*filled.varied.values(), strict=True)) if profiled else []
-        up, down = (np.stack(side) for side in sides) if sides else (nothing, nothing)
-        parts = np.stack(list(filled.parts.values())) if filled.parts else nothing
-        return VariedHistogram(self.coefficients, self.template.sums, up, down, self.known, parts=parts)
-
-    def mean_log(self, fractions: Array) -> Array:
-        """Σ_b f_b ln r_b for the fractions f of the data in each bin: shape (points,)."""
-        return np.asarray(self.log @ fractions)
-
-    def mean(self, index: npt.NDArray[np.intp], probabilities: Array) -> tuple[Array, Array]:
-        """Mean m of r over independent events at the reference, in the bins ``index``, and its standard error.
-
-        The error is that of the events and, to first order, that of the template. Event j of the template in bin c
-        changes the mean by w_j(θ) u_c - w_j(ref) v_c with u_c = f_c/h_c - m and v_c = r_c f_c/h_c - m, where h is the
-        template at the reference and f the fractions of the events.
-        """
-        size = len(self.known)
-        fractions = _sum(index, probabilities, size)
-        squares = _sum(index, np.square(probabilities), size)
-        mean = self.ratio @ fractions
-        variance = np.square(self.ratio - mean[:, np.newaxis]) @ squares
-        denominator = self.template.sums @ self.reference
-        share = np.where(self.known, fractions / np.where(self.known, denominator, 1.0), 0.0)
-        u = (share - mean[:, np.newaxis]) * self.known
-        v = (self.ratio * share - mean[:, np.newaxis]) * self.known
-        a, b, products = self.coefficients, self.reference, self.template.products
-        with_reference = products @ b  # (bins, benchmarks)
-        point_point = np.einsum("pi,cij,pj->pc", a, products, a, optimize=True)
-        variance += (np.square(u) * point_point).sum(axis=1)
-        variance -= 2.0 * (u * v * (a @ with_reference.T)).sum(axis=1)
-        variance += np.square(v) @ (with_reference @ b)
-        return np.asarray(mean), np.sqrt(np.maximum(variance, 0.0))
-
-    def unknown_fraction(self, fractions: Array) -> float:
-        """The fraction of the data in bins that are not known, from the fractions in all bins."""
-        return float(fractions[~self.known].sum())
-
-
-@dataclass(frozen=True)
-class HistogramFigures:
-    """The likelihoods of a histogram for the data and for the observed events, and figures for the closure tests."""
-
-    expected: ShapeLikelihood
-    observed: ShapeLikelihood | None
-    ratio: MeanRatio
-    """The mean of r under the reference at each point."""
-    unfilled: float
-    """The fraction of the data, expected or observed, in unknown bins; the larger of the two."""
-    sparse: float
-    """The part of the cross section in bins with few effective events, at the point of the Asimov data."""
-    log_ratio: Callable[[Array], Array]
-    """ln r of events (events, variables) at each point, shape (points, events)."""
-    fractions: Array | None = None
-    """The fraction of the Asimov data in each bin; None if the bins differ from point to point."""
-    table: Array | None = None
-    """ln r of each bin at each point, shape (points, bins); None if the bins differ from point to point."""
-    binning: Binning | None = None
-    """The bins; None if they differ from point to point."""
-
-    @classmethod
-    def join(cls, items: Sequence["HistogramFigures"]) -> "HistogramFigures":
-        """One set of figures with the points of all items."""
-        ratio = MeanRatio(
-            np.concatenate([item.ratio.mean for item in items]), np.concatenate([item.ratio.error for item in items])
-        )
-        observed = [item.observed for item in items if item.observed is not None]
-        return cls(
-            expected=ShapeLikelihood.join([item.expected for item in items]),
-            observed=ShapeLikelihood.join(observed) if observed else None,
-            ratio=ratio,
-            unfilled=max(item.unfilled for item in items),
-            sparse=max(item.sparse for item in items),
-            log_ratio=lambda values: np.concatenate([item.log_ratio(values) for item in items]),
-        )
-
-
-def histogram_figures(
-    filled: Filled,
-    binning: Binning,
-    coefficients: Array,
-    row: Array,
-    *,
-    data: Summaries | None,
-    reference: Summaries,
-    observed: Summaries | None = None,
-    truth: Array,
-    profiled: bool = True,
-) -> HistogramFigures:
-    """The histogram likelihood of ``data`` and of observed events.
-
-    :param profiled: whether nuisance parameters are fitted, if the histogram knows their effects
-    :param coefficients: morphing coefficients of the points, shape (points, benchmarks)
-    :param row: morphing coefficients of the reference point, shape (benchmarks,)
-    :param data: the Asimov data; None if they are the events of the histogram, at the point ``truth``
-    :param reference: test events at the reference point
-    :param truth: morphing coefficients of the point of the data, shape (benchmarks,)
-    """
-    ratio = BinnedRatio.of(filled.template, coefficients, row)
-    varied = ratio.varied(filled, profiled=profiled)
-    mean, error = ratio.mean(binning.index(reference.values), reference.probabilities)
-    table = ratio.log
-    left_out = filled.left_out
-    tables = [ratio.log_with(sums) for sums in left_out]
-    filling = filled.template.sums @ truth
-    fractions = filling / filling.sum() if data is None else binning.fractions(data)
-    of_observed = None if observed is None else binning.fractions(observed)
-
-    def filled_varied(found: Array, sums: Array | None = None, *, matches: bool) -> FilledHistogram:
-        histogram, data = varied if sums is None else varied.refilled(sums), np.maximum(found, 0.0)
-        return FilledHistogram(histogram.matched(truth, data) if matches else histogram, data)
-
-    def shape_likelihood(found: Array, *, itself: bool, expected: bool) -> ShapeLikelihood:
-        each = [sums @ truth / (sums @ truth).sum() if itself else found for sums in left_out]
-        with_data = filled_varied(found, matches=expected)
-        if len(varied.up) or len(varied.parts):
-            others = [filled_varied(*pair, matches=expected) for pair in zip(each, left_out, strict=True)]
-            with_data = replace(with_data, without_groups=others)
-        replicas = np.stack([other @ filling for other, filling in zip(tables, each, strict=True)])
-        return ShapeLikelihood(ratio.mean_log(found), with_data if len(varied.up) else None, replicas, with_data)
-
-    return HistogramFigures(
-        expected=shape_likelihood(fractions, itself=data is None, expected=True),
-        observed=None if of_observed is None else shape_likelihood(of_observed, itself=False, expected=False),
-        ratio=MeanRatio(mean, error),
-        unfilled=max(ratio.unknown_fraction(found) for found in (fractions, of_observed) if found is not None),
-        sparse=filled.template.sparse(truth),
-        log_ratio=lambda values: table[:, binning.index(values)],
-        fractions=fractions,
-        table=table,
-        binning=binning,
-    )

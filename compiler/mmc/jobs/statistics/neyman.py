@@ -26,9 +26,10 @@ import numpy.typing as npt
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events, Partition
 from mmc.jobs.madminer.nuisance_effects import exponents
+from mmc.jobs.statistics.binned_ratio import HistogramFigures
 from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT, blocks, lowest, minus_2_log
 from mmc.jobs.statistics.critical import CriticalValues
-from mmc.jobs.statistics.histograms import Binning, HistogramFigures, Template
+from mmc.jobs.statistics.histograms import Binning, Template
 from mmc.jobs.statistics.limits import Grid, Limits, effective_size
 from mmc.jobs.statistics.problem import LimitProblem
 
@@ -67,9 +68,9 @@ class Cells:
 
         Single events if the bins differ from point to point.
         """
-        if figures.table is None or figures.binning is None:
+        if figures.binned is None or figures.binning is None:
             return cls.of_ratio(problem, lambda events: figures.log_ratio(values(events)))
-        return cls.binned(problem, figures.table, figures.binning, values)
+        return cls.binned(problem, figures.binned.log, figures.binning, values)
 
     @classmethod
     def of_events(cls, problem: LimitProblem, logs: Callable[[], Iterable[Array]]) -> "Cells":

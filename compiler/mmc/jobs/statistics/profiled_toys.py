@@ -33,7 +33,7 @@ PROFILED = "with_systematics"
 MOST_MOVES = 20
 """The best point may move so many times after further fits."""
 BLOCK = 4_000_000
-"""The largest number of gradients in memory at once."""
+"""The largest number of gradients of toys, and of responses of bins, in memory at once."""
 
 
 def with_profiled_toys(
@@ -137,7 +137,8 @@ class ProfiledToys:
         return np.asarray(q[probe] - lowest(self.grid, q))
 
     def _blocks(self, toys: int) -> Iterator[slice]:
-        size = max(1, BLOCK // (toys * self.histogram.up.shape[0]))
+        nuisance, bins, _ = self.histogram.up.shape
+        size = max(1, BLOCK // (max(toys, bins) * nuisance))
         return (slice(start, start + size) for start in range(0, len(self.table), size))
 
     def _first_steps(self, counts: Array, auxiliary: Array) -> Array:

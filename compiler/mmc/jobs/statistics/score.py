@@ -10,9 +10,10 @@ from mmc.compiler.settings.baselines import Bins
 from mmc.compiler.settings.evaluation import EvaluateSettings, ScoreSettings
 from mmc.jobs.learning.estimators import Estimator
 from mmc.jobs.madminer.event_file import Array, Events, Partition
+from mmc.jobs.statistics.binned_ratio import HistogramFigures, histogram_figures
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import Compared, DataEvidence, Scores
-from mmc.jobs.statistics.histograms import Filled, HistogramFigures, histogram_figures, make_binning
+from mmc.jobs.statistics.histograms import Filled, make_binning
 from mmc.jobs.statistics.information import estimator_information
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells

@@ -9,7 +9,7 @@ from mmc.jobs.madminer.event_file import Array, EventFile
 from mmc.jobs.statistics.calibration import EVERY, Calibration
 from mmc.jobs.statistics.closure.evidence import DataEvidence
 from mmc.jobs.statistics.closure.ratio_sums import RatioSums
-from mmc.jobs.statistics.closure.toys import ToyPopulation
+from mmc.jobs.statistics.closure.toys import LARGEST_BLOCK, ToyPopulation, blocks
 from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
 from mmc.jobs.statistics.closure.verdict import Verdict, judge
 from mmc.jobs.statistics.evaluated import Evaluated
@@ -100,6 +100,15 @@ def test_a_large_grid_leaves_room_for_fewer_probes_and_toys(
     assert (len(ToyPopulation.of(problem, limits).probes), ToyPopulation.of(problem, limits).toys) == (2, 125)
     monkeypatch.setattr("mmc.jobs.statistics.closure.toys.BUDGET", 50 * n)
     assert (len(ToyPopulation.of(problem, limits).probes), ToyPopulation.of(problem, limits).toys) == (1, 50)
+
+
+@pytest.mark.parametrize("n_points", [1, 82, 20_000, 100_000, 1_000_000, 10**8])
+def test_blocks_of_events_hold_a_bounded_number_of_log_ratios(n_points: int) -> None:
+    found = list(blocks(5_000, n_points))
+    assert np.concatenate([np.arange(5_000)[rows] for rows in found]).tolist() == list(range(5_000))
+    largest = max(rows.stop - rows.start for rows in found)
+    assert largest == 1 or largest * n_points <= LARGEST_BLOCK
+    assert largest >= 256 or n_points > 100_000
 
 
 def test_joint_ratios_are_those_of_the_model(problem: LimitProblem) -> None:

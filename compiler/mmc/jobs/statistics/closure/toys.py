@@ -37,12 +37,15 @@ MOST_LEFT_OUT = 0.01
 BUDGET = 50_000_000
 """The largest number of toy log likelihoods in memory at once."""
 BLOCK = 4_000_000
-"""The largest number of log ratios in memory at once."""
+"""The largest number of log ratios in memory at once, if a block has more than FEWEST_EVENTS."""
+FEWEST_EVENTS, LARGEST_BLOCK = 256, 25_600_000
+"""A block has at least so many events, as matrix products with fewer are slow, but not so many log ratios."""
 
 
 def blocks(n_events: int, n_points: int) -> Iterator[slice]:
     """Blocks of events, so small that the log ratios of a block at all points fit into memory."""
-    size = int(np.clip(BLOCK // n_points, 256, 4096))
+    fewest = int(np.clip(LARGEST_BLOCK // n_points, 1, FEWEST_EVENTS))
+    size = int(np.clip(BLOCK // n_points, fewest, 4096))
     return (slice(start, min(start + size, n_events)) for start in range(0, n_events, size))
 
 

@@ -34,7 +34,10 @@ def joint_ratio(
     numerator, norm = (weights, totals) if varied is None else (varied, varied.sum(axis=0))
     there = coefficients @ norm
     scale = np.divide(row @ totals, there, out=np.zeros_like(there), where=there != 0.0)
-    return np.asarray((coefficients @ numerator.T) / safe * scale[:, np.newaxis])
+    found = coefficients @ numerator.T
+    found /= safe  # in place, as the ratios of many points are large
+    found *= scale[:, np.newaxis]
+    return np.asarray(found)
 
 
 class Truth:
@@ -72,4 +75,4 @@ class Truth:
 
     def _log_ratio(self, events: Events, totals: Array) -> Array:
         ratio = joint_ratio(events.weights, self._problem.coefficients, self._problem.true_coefficients, totals)
-        return np.log(np.maximum(ratio, FLOOR))
+        return np.log(np.maximum(ratio, FLOOR, out=ratio), out=ratio)

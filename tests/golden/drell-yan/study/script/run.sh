@@ -68,8 +68,8 @@ declare -A memory=(
   [combine]=445
   [sample]=451
   [train]=464
-  [evaluate]=445
-  [baselines]=445
+  [evaluate]=561
+  [baselines]=466
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

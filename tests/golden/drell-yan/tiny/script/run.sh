@@ -68,7 +68,7 @@ declare -A memory=(
   [combine]=383
   [sample]=382
   [train]=382
-  [evaluate]=383
+  [evaluate]=387
   [baselines]=383
 )
 

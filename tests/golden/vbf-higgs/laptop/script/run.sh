@@ -68,8 +68,8 @@ declare -A memory=(
   [combine]=399
   [sample]=401
   [train]=405
-  [evaluate]=399
-  [baselines]=399
+  [evaluate]=454
+  [baselines]=454
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

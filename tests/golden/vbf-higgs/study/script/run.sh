@@ -69,8 +69,8 @@ declare -A memory=(
   [combine]=383
   [sample]=383
   [train]=382
-  [evaluate]=383
-  [baselines]=383
+  [evaluate]=499
+  [baselines]=404
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

@@ -68,8 +68,8 @@ declare -A memory=(
   [combine]=445
   [sample]=434
   [train]=412
-  [evaluate]=445
-  [baselines]=445
+  [evaluate]=476
+  [baselines]=476
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

@@ -68,8 +68,8 @@ declare -A memory=(
   [combine]=394
   [sample]=391
   [train]=387
-  [evaluate]=394
-  [baselines]=394
+  [evaluate]=425
+  [baselines]=425
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

@@ -69,7 +69,7 @@ declare -A memory=(
   [combine]=383
   [sample]=382
   [train]=4096
-  [evaluate]=383
+  [evaluate]=387
   [baselines]=383
 )
 
