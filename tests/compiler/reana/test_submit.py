@@ -167,6 +167,23 @@ def test_a_snakefile_is_that_of_mmc(before: str, after: str, study: Path, double
     assert "Snakefile was not written by this version of mmc" in refusal(bundle, double)
 
 
+@pytest.mark.parametrize(
+    ("engine", "file"), [("yadage", "workflow.yml"), ("cwl", "workflow.cwl"), ("snakemake", "Snakefile")]
+)
+def test_the_file_of_the_workflow_is_uploaded(engine: str, file: str, study: Path) -> None:
+    """Unlisted, it would be read here without having been checked."""
+    folder = compiled(study, engine).folder
+    specification = (folder / "reana.yaml").read_text()
+    listed = [line for line in specification.splitlines() if line.strip().removeprefix("- ").strip("\"'") == file]
+    assert len(listed) == 1
+    rewrite(folder, "reana.yaml", specification.replace(f"{listed[0]}\n", ""))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["files"][file]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(MmcError, match=f"the workflow's file '{file}' is not among the files to upload"):
+        open_bundle(folder)
+
+
 @pytest.mark.parametrize("path", ["tabulate.py", "tabulate/__init__.py"])
 def test_a_snakefile_does_not_import_from_its_folder(path: str, study: Path, double: Double) -> None:
     bundle = compiled(study, "snakemake")

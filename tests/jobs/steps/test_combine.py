@@ -305,6 +305,9 @@ def test_events_are_of_one_collider() -> None:
             check_beams(_entries(records), [*records[:2], {"beams": other}])
     for other in ([0, 0, 0.0, 0.0], [0, 0, 6500.0, 6500.0]):
         check_beams(_entries(records), [{"beams": other}, *records[:2]])
+    other_energies = [{"beams": [2212, 2212, energy, energy]} for energy in (0.0, 6500.0, 7000.0)]
+    with pytest.raises(StepError, match=r"beams of 6500 and 6500 GeV.*beams of 7000 and 7000 GeV"):
+        check_beams(_entries(other_energies), other_energies)
     positrons = [{"beams": beams} for beams in ([11, -11, 125.0, 125.0], [-11, 11, 125.0, 125.0])]
     with pytest.raises(StepError, match=r"codes 11 and -11.*codes -11 and 11\): the beams are exchanged"):
         check_beams(_entries(records)[:2], positrons)

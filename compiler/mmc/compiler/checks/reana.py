@@ -164,7 +164,7 @@ MMC625 = Code(
     "MMC625",
     "Resources do not reach the compute backend",
     "REANA passes only the wall time to Slurm, not cores and memory. With the engines cwl and snakemake the same holds "
-    "for HTCondor. It has no key for GPUs on any backend. The job runs with the backend's defaults.",
+    "for HTCondor. REANA has no key for GPUs on any backend. The job runs with the backend's defaults.",
     "warning",
 )
 

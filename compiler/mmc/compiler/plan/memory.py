@@ -40,7 +40,7 @@ def memory(plan: Plan) -> dict[tuple[str, str], int]:
         if stage.name in OWN or stage.name in READ
         for job in stage.jobs
     }
-    return {key: PROGRAM + held + of_grid for key, (held, of_grid) in found.items() if held}
+    return {key: PROGRAM + held + of_grid for key, (held, of_grid) in found.items() if held or of_grid}
 
 
 def memory_mib(plan: Plan) -> dict[str, int]:

@@ -124,6 +124,8 @@ def _problems(study: str, specification: Mapping[str, Any], digests: Mapping[str
         yield f"{engine!r} is not one of the engines {', '.join(FILES)}"
     elif (workflow.get("file"), specification["inputs"].get("parameters", {})) != (FILES[engine], PARAMETERS[engine]):
         yield "the workflow has another file or other parameters"
+    elif FILES[engine] not in (None, *listed):  # unlisted, it would be read without having been checked
+        yield f"the workflow's file {FILES[engine]!r} is not among the files to upload"
 
 
 def _check_references(folder: Folder, path: str, files: Mapping[str, str]) -> None:

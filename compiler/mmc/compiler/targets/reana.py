@@ -99,11 +99,14 @@ def _keys(plan: Plan, engine: str, stage: Stage) -> dict[str, Any]:
     """REANA's keys of a stage; the time is for all jobs of a task, and for all tries where a script repeats them."""
     resources, n_jobs = stage.resources, 1 if engine == "serial" else len(dataflow.tasks(plan, stage)[0])
     if resources.time_s is not None:
-        tries = 1 + resources.retries if engine in ("serial", "snakemake") else 1
-        resources = replace(resources, time_s=resources.time_s * tries * n_jobs)
+        retries = resources.retries if engine in ("serial", "snakemake") else 0
+        waits_s = FIRST_WAIT_S * (2**retries - 1)
+        resources = replace(resources, time_s=(resources.time_s * (1 + retries) + waits_s) * n_jobs)
     return asked(plan.reana, engine, stage.name, resources, len(stage.jobs))
 
 
+FIRST_WAIT_S = 10
+"""How long the scripts wait before the first retry; each later wait is twice as long."""
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "yadage": {"bundle": "."},  # as inputs.yml of the target yadage
     "cwl": {"input": "job.yml"},

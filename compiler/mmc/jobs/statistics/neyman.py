@@ -239,7 +239,8 @@ def probes_of(sources: Sequence[ToySource], limits: Sequence[Limits], levels: Se
     start = np.array(grid.slice_point) / (np.array(grid.shape) - 1.0)
     chosen: list[int] = [int(np.argmin(np.square(places - start).sum(axis=1)))]
     distance = np.full(len(candidates), np.inf)
-    while len(chosen) < min(PROBES, len(candidates)):
+    most = max(FEWEST_PROBES, BUDGET // (len(sources[0].expected) * len(sources) * FEWEST))
+    while len(chosen) < min(PROBES, most, len(candidates)):
         distance = np.minimum(distance, np.square(places - places[chosen[-1]]).sum(axis=1))
         chosen.append(int(np.argmax(distance)))
     return candidates[chosen]
@@ -253,7 +254,8 @@ def n_toys(sources: Sequence[ToySource], probes: npt.NDArray[np.intp]) -> int:
     points, n_cells = len(sources[0].expected), sum(source.cells.size for source in sources)
     toys = min(TOYS, BUDGET // (points * len(sources)), max(DRAWS // n_cells, FEWEST * len(probes))) // len(probes)
     if toys < FEWEST:
-        raise StepError(f"the grid has too many points for toys: {points:,}")
+        of_all = f" for {len(sources)} sets of events together" if len(sources) > 1 else ""
+        raise StepError(f"the grid has too many points for toys{of_all}: {points:,}")
     return toys
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -216,10 +217,11 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
 
 def check_beams(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
     """:raises StepError: when events are of different colliders, as far as their files tell: a 0 tells nothing"""
-    told = [(entry.job, record.get("beams", ())) for entry, record in zip(jobs, records, strict=True)]
-    told = [(name, beams) for name, beams in told if any(beams)]
-    for name, beams in told[1:]:
-        first, others = told[0]
+    told: dict[tuple[float, ...], str] = {}
+    for entry, record in zip(jobs, records, strict=True):
+        if any(record.get("beams", ())):
+            told.setdefault(tuple(record["beams"]), entry.job)
+    for (others, first), (beams, name) in combinations(told.items(), 2):
         if _same_beams(beams, others):
             continue
         both = f"the events of {first} have {_beams(others)}, and those of {name} {_beams(beams)}"

@@ -64,6 +64,7 @@ declare -A cores=(
 declare -A memory=(
   [sample]=382
   [train]=383
+  [evaluate]=390
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

@@ -128,7 +128,7 @@ run() {
 dry='' status=0 retries=0 argv=() stage='' job='' fingerprint=''
 if [[ ${1-} == -n ]]; then
   dry=yes
-elif [[ ${1-} != td9ca441a6725b62 ]]; then
+elif [[ ${1-} != tb4ebfb33c420eeb ]]; then
   echo "task.sh: the study was compiled anew since this task was submitted: submit again" >&2
   exit 2
 fi

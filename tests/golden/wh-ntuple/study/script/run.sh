@@ -65,6 +65,8 @@ declare -A cores=(
 declare -A memory=(
   [sample]=382
   [train]=383
+  [evaluate]=396
+  [baselines]=396
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.
