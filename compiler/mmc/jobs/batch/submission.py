@@ -88,8 +88,8 @@ def send(slurm: Slurm, place: SlurmPlace, run: RunTable, found: Pending) -> list
     if tasks >= limit:  # sbatch would try again for two minutes
         raise MmcError(
             f"the missing jobs are {tasks:,} tasks, and Slurm takes fewer than {limit:,} (its MaxJobCount): put more "
-            "jobs into a task with `execution: {batch: {jobs_per_task: N}}` of the study, or a longer `task_time`; nothing "
-            "was submitted"
+            "jobs into a task with `execution: {batch: {jobs_per_task: N}}` of the study, or a longer `task_time`; "
+            "nothing was submitted"
         )
     out = Folder(place.out)
     for row in found.again:
