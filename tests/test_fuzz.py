@@ -25,7 +25,7 @@ def test_files(section: str, n_inputs: int, tmp_path: Path) -> None:
     assert list(outcomes.values()).count("refused") > n_inputs / 2
 
 
-@pytest.mark.parametrize(("section", "n_inputs"), [("studies", 150), ("expressions", 1000), ("imports", 150)])
+@pytest.mark.parametrize(("section", "n_inputs"), [("studies", 300), ("expressions", 1000), ("imports", 150)])
 def test_texts(section: str, n_inputs: int, tmp_path: Path) -> None:
     trial = import_module(f"benchmarks.fuzz.{section}").make_trial(tmp_path)
     outcomes = {number: outcome_of(trial, Random(f"ci {number}")) for number in range(n_inputs)}

@@ -13,6 +13,8 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.jobs.record import RECORD
@@ -161,6 +163,8 @@ def learn(folder: Tried) -> None:
 def region_of(events: Path, place: Path) -> Path:
     """All events as those of a region."""
     shutil.copytree(events, place)
+    with h5py.File(place / "events.h5", "r+") as file:
+        file["samples/mmc_numbers"] = np.arange(len(file["samples/weights"]))
     (place / RECORD).write_text(json.dumps({"job": place.name, "stage": "combine"}))
     return place
 

@@ -47,7 +47,7 @@ def test_names_of_the_language_are_not_in_the_table() -> None:
         ("bjets[0].pt", "observable", "b jets are"),
         ("signed_dphi(j[0], j[1])", "observable", "write `j[0].deltaphi(j[1]) * sign("),
         ("angle(j[0], j[1])", "observable", "write `j[0].deltaangle(j[1])`"),
-        ("beam[0].e", "observable", "beams are not objects"),
+        ("beam[0].e", "observable", "with an electron beam"),
         ("sqrrt(met.pt)", "observable", "did you mean `sqrt`?"),
         ("frobnicate(met.pt)", "observable", FUNCTION),
         ("xy", "observable", OBJECT),
