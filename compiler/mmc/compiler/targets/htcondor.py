@@ -75,9 +75,9 @@ def _options(plan: Plan, stage: Stage, options: Options) -> Iterator[tuple[str, 
         yield "request_gpus", str(asked.gpus)
     if asked.memory_mib is not None:
         yield "request_memory", f"{asked.memory_mib}MB"  # HTCondor's MB are MiB
-    if asked.time_s is not None:
-        most = (1 + asked.retries) * min(batch.together(stage.name), len(stage.jobs))
-        yield "allowed_execute_duration", str(asked.time_s * most)
+    time_s = asked.time_of_tries_s(min(batch.together(stage.name), len(stage.jobs)))
+    if time_s is not None:
+        yield "allowed_execute_duration", str(time_s)
     if batch.account is not None:
         yield "accounting_group", batch.account
     if batch.running_tasks is not None:

@@ -98,15 +98,11 @@ def _documents(plan: Plan, options: Options, engine: str) -> dict[str, str]:
 def _keys(plan: Plan, engine: str, stage: Stage) -> dict[str, Any]:
     """REANA's keys of a stage; the time is for all jobs of a task, and for all tries where a script repeats them."""
     resources, n_jobs = stage.resources, 1 if engine == "serial" else len(dataflow.tasks(plan, stage)[0])
-    if resources.time_s is not None:
-        retries = resources.retries if engine in ("serial", "snakemake") else 0
-        waits_s = FIRST_WAIT_S * (2**retries - 1)
-        resources = replace(resources, time_s=(resources.time_s * (1 + retries) + waits_s) * n_jobs)
+    resources = resources if engine in ("serial", "snakemake") else replace(resources, retries=0)
+    resources = replace(resources, time_s=resources.time_of_tries_s(n_jobs))
     return asked(plan.reana, engine, stage.name, resources, len(stage.jobs))
 
 
-FIRST_WAIT_S = 10
-"""How long the scripts wait before the first retry; each later wait is twice as long."""
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "yadage": {"bundle": "."},  # as inputs.yml of the target yadage
     "cwl": {"input": "job.yml"},

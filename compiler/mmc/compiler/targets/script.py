@@ -1,5 +1,6 @@
 """The script target: ``run.sh``, which needs only bash and the step program, and its table of jobs."""
 
+from mmc.compiler.catalogue.resources import FIRST_WAIT_S
 from mmc.compiler.plan.memory import memory_mib
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.targets import bash, dataflow
@@ -54,6 +55,7 @@ def documents(plan: Plan) -> dict[str, str]:
             gathering=gathering,
             longest_command=dataflow.LONGEST_COMMAND,
             n_jobs=plan.n_jobs,
+            first_wait=FIRST_WAIT_S,
             results=outputs(plan),
             plan=plan,
             version=__version__,

@@ -77,6 +77,6 @@ def _options(plan: Plan, stage: Stage) -> Iterator[str]:
         yield f"--gres=gpu:{asked.gpus}"  # unlike --gpus-per-task it needs neither select/cons_tres nor Slurm 19.05
     if asked.memory_mib is not None:
         yield f"--mem={asked.memory_mib}M"
-    if asked.time_s is not None:
-        most = (1 + asked.retries) * min(batch.together(stage.name), len(stage.jobs))
-        yield f"--time={math.ceil(asked.time_s * most / 60)}"
+    time_s = asked.time_of_tries_s(min(batch.together(stage.name), len(stage.jobs)))
+    if time_s is not None:
+        yield f"--time={math.ceil(time_s / 60)}"

@@ -126,5 +126,6 @@ def _resources(stage: Stage, n_jobs: int) -> Iterator[tuple[str, int]]:
         yield "gpu", stage.resources.gpus
     if stage.resources.memory_mib is not None:
         yield "mem_mb", math.ceil(stage.resources.memory_mib * 1.048576)
-    if stage.resources.time_s is not None:
-        yield "runtime", math.ceil(stage.resources.time_s * (1 + stage.resources.retries) * n_jobs / 60)
+    time_s = stage.resources.time_of_tries_s(n_jobs)
+    if time_s is not None:
+        yield "runtime", math.ceil(time_s / 60)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 
+from mmc.compiler.catalogue.resources import FIRST_WAIT_S
 from mmc.compiler.plan.model import Flow, Plan, Stage
 from mmc.compiler.targets import bash, dataflow
 from mmc.compiler.targets.quoting import Shell, render
@@ -29,7 +30,7 @@ def documents(plan: Plan, out: str = "out") -> dict[str, str]:
         for stage in plan.stages
     ]
     table = bash.table(plan)
-    header = {"table": table_digest(table), "plan": plan, "version": __version__}
+    header = {"table": table_digest(table), "first_wait": FIRST_WAIT_S, "plan": plan, "version": __version__}
     return {
         SCRIPT: render(Shell, "batch/task.sh.j2", stages=stages, shares=bash.shares(plan), out=out, **header),
         bash.TABLE: table,
