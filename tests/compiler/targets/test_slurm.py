@@ -348,7 +348,7 @@ def test_times_and_amounts_are_those_of_slurm() -> None:
     texts = TARGETS["slurm"](plan, Options()).texts
     options = re.findall(r"^#SBATCH (--(?:account|cpus|mem|time)\S+)$", texts["slurm/simulate.sbatch"], re.MULTILINE)
     assert options == ["--account=hep", "--cpus-per-task=3", "--mem=1500M", "--time=6"]
-    assert "--time=3\n" in texts["slurm/combine.sbatch"], "it may be tried again"
+    assert "--time=4\n" in texts["slurm/combine.sbatch"], "two tries of 90 s, and the wait between them"
 
 
 @pytest.mark.parametrize(
