@@ -50,10 +50,13 @@ def forking_python(imported: Sequence[str], **environment: str) -> Iterator[Pyth
 
 
 @contextmanager
-def forking(name: str, module: str, imported: Sequence[str], environment: dict[str, str]) -> Iterator[Path]:
+def forking(
+    name: str, module: str, imported: Sequence[str], environment: dict[str, str], python: Path = Path(sys.executable)
+) -> Iterator[Path]:
     """A folder with a program of that name, which runs a module as `python -m` does.
 
     :param imported: modules that are imported before the first run
+    :param python: of the environment that has them
     """
     folder = Path(tempfile.mkdtemp(prefix="forking-"))  # as the name of a socket has to be short
     program = folder / "bin" / name
@@ -61,7 +64,7 @@ def forking(name: str, module: str, imported: Sequence[str], environment: dict[s
     program.parent.mkdir()
     program.write_text(CLIENT.format(python=sys.executable, address=address, name=name))
     program.chmod(0o755)
-    words = [sys.executable, "-W", "ignore", "-m", __name__, address, module, *imported]
+    words = [python, "-W", "ignore", "-m", __name__, address, module, *imported]
     server = subprocess.Popen(
         words, cwd=Path(__file__).parents[1], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
     )
