@@ -203,6 +203,8 @@ class Attack:
             while process.poll() is None and time.monotonic() < deadline:
                 self._look_for_twins()
                 time.sleep(0.05)
+            while target == "job" and process.poll() is None and not self._jobs(process.pid):
+                time.sleep(0.02)
             killed = target is not None and process.poll() is None and self._kill(target, process.pid)
             self._wait(process, target)
             said.seek(0)
@@ -229,8 +231,7 @@ class Attack:
 
     def _kill(self, target: str, run: int) -> bool:
         """Kill a process of the run; whether there was one."""
-        everyone = list({run, *descendants(run), *processes_of(self.folder)})
-        jobs = [process for process in everyone if b"step" in words(process)]
+        everyone, jobs = self._everyone(run), self._jobs(run)
         one = self.draw.sample(jobs, min(1, len(jobs)))
         chosen = {"runner": [run], "children": children(run), "job": one, "all": everyone}[target]
         for process in self.draw.sample(chosen, len(chosen)):
@@ -240,6 +241,12 @@ class Attack:
                 continue
             self.kills[target] += 1
         return bool(chosen)
+
+    def _everyone(self, run: int) -> list[int]:
+        return list({run, *descendants(run), *processes_of(self.folder)})
+
+    def _jobs(self, run: int) -> list[int]:
+        return [process for process in self._everyone(run) if b"step" in words(process)]
 
     def _look_for_twins(self) -> None:
         """Two processes that run the same job, apart from what a job has forked and not yet replaced by a program."""

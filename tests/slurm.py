@@ -67,7 +67,7 @@ def cluster(largest_array: int = 8, most_tasks: int = 10_000) -> Iterator[dict[s
         key = folder / "munge.key"
         key.write_bytes(secrets.token_bytes(1024))
         key.chmod(0o600)
-        ports = _free_ports(2)
+        ports = free_ports(2)
         configuration = folder / "slurm.conf"
         configuration.write_text(
             CONFIGURATION.format(
@@ -92,10 +92,10 @@ def cluster(largest_array: int = 8, most_tasks: int = 10_000) -> Iterator[dict[s
             ["slurmctld", "-D", "-f", str(configuration)],
             ["slurmd", "-D", "-N", "one", "-f", str(configuration)],
         ):
-            stack.enter_context(_daemon(words, folder, {**os.environ, **variables, "PATH": search}))
+            stack.enter_context(started(words, folder, {**os.environ, **variables, "PATH": search}))
             if words is munged:
-                _wait_for((folder / "munge.socket").exists, folder)
-        _wait_for(lambda: "idle" in _ask(["sinfo", "--noheader", "--format=%T"], variables), folder)
+                wait_for((folder / "munge.socket").exists, folder)
+        wait_for(lambda: "idle" in _ask(["sinfo", "--noheader", "--format=%T"], variables), folder)
         yield variables
 
 
@@ -113,7 +113,8 @@ def _ask(words: list[str], variables: dict[str, str]) -> str:
 
 
 @contextmanager
-def _daemon(words: list[str], folder: Path, environment: dict[str, str]) -> Iterator[None]:
+def started(words: list[str], folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Run a daemon during the block; what it says goes to a file in the folder."""
     with (folder / f"{words[0]}.said").open("w") as said:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment)
     try:
@@ -127,7 +128,8 @@ def _daemon(words: list[str], folder: Path, environment: dict[str, str]) -> Iter
             process.wait()
 
 
-def _wait_for(condition: Callable[[], bool], folder: Path) -> None:
+def wait_for(condition: Callable[[], bool], folder: Path) -> None:
+    """Wait until daemons with this folder are ready."""
     deadline = time.monotonic() + START_S
     while not condition():
         if time.monotonic() > deadline:
@@ -136,7 +138,8 @@ def _wait_for(condition: Callable[[], bool], folder: Path) -> None:
         time.sleep(0.05)
 
 
-def _free_ports(n: int) -> list[int]:
+def free_ports(n: int) -> list[int]:
+    """Ports of this machine on which nobody listens."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(n)]
         return [item.getsockname()[1] for item in sockets]

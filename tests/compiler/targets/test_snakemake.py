@@ -120,7 +120,7 @@ def _with_new_training(plan: Plan) -> Plan:
 def sbatch_words(tmp_path: Path) -> Iterator[tuple[dict[str, str], Path]]:
     """The variables of a Slurm of one node without accounting, and the file with the words of each `sbatch`.
 
-    The executor asks `sacctmgr` whether there is an account. Slurm hides `SLURM_CONF` from jobs, in which it calls `srun`.
+    The executor asks `sacctmgr` for the account, and calls `srun` in jobs, from which Slurm hides `SLURM_CONF`.
     """
     folder, said = tmp_path / "slurm programs", tmp_path / "sbatch.said"
     folder.mkdir()
