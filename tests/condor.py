@@ -65,7 +65,7 @@ def pool() -> Iterator[tuple[list[str], dict[str, str]]]:
     search = f"{os.environ['PATH']}:/usr/sbin"
     missing = [name for name in PROGRAMS if shutil.which(name, path=search) is None]
     if missing:
-        pytest.skip(f"{missing[0]} is not installed (Debian 13, Ubuntu: htcondor)")
+        pytest.skip(f"{missing[0]} is not installed (Debian 13: htcondor)")
     prefix = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"] if os.geteuid() == 0 else []
     if prefix and subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
         pytest.skip("root may not become another user in a user namespace, and HTCondor runs no job of root")
