@@ -83,12 +83,17 @@ def test_several_jobs_in_a_task(program: list[str], place: Place, step_program: 
 
 
 def test_resources_reach_the_jobs(program: list[str], place: Place, step_program: StepProgram, tmp_path: Path) -> None:
-    plan = make_plan(1, ["sally"], cpus=2, memory_mib=512, gpus=1)
+    batch = Batch(partition="short,medium", account="hep", constraint="haswell&(ssd|nvme)")
+    plan = replace(make_plan(1, ["sally"], cpus=2, memory_mib=512, gpus=1), batch=batch)
     folder = place(plan, "snakemake", tmp_path / "bundle")
     done = run(program, folder, step_program, "--dry-run")
     assert done.returncode == 0, done.stderr
     said = done.stdout + done.stderr
     assert "threads: 2" in said and "mem_mb=537" in said and "runtime=10" in said and "gpu=1" in said
+    for word in ("slurm_partition=short,medium", "slurm_account=hep", "constraint=haswell&(ssd|nvme)"):
+        assert word in said
+    for_condor = TARGETS["snakemake"](replace(plan, batch=Batch("htcondor", account="hep")), Options())
+    assert "slurm_account" not in for_condor.texts["Snakefile"]
 
 
 def test_a_changed_study_runs_what_it_affects(
