@@ -41,18 +41,19 @@ MailProg=/bin/true
 KillWait=2
 MaxArraySize={largest_array}
 MaxJobCount={most_tasks}
-NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=8000 Feature=fast
+NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=8000 Feature=fast{gpus}
 PartitionName=short Nodes=one Default=YES MaxTime=60 State=UP
 """
 """``largest_array`` is one more than the largest index of a task; 10,000 is Slurm's own ``most_tasks``."""
 
 
 @contextmanager
-def cluster(largest_array: int = 8, most_tasks: int = 10_000) -> Iterator[dict[str, str]]:
+def cluster(largest_array: int = 8, most_tasks: int = 10_000, gpu: str = "") -> Iterator[dict[str, str]]:
     """The variables that the programs of Slurm need; skips where there is no Slurm, or no right to start it.
 
     :param largest_array: by default so few tasks that small studies need several arrays
     :param most_tasks: in the queue at a time, of all users
+    :param gpu: the device that Slurm is to take for a GPU
     """
     search = f"{os.environ['PATH']}:/usr/sbin"
     missing = [name for name in PROGRAMS if shutil.which(name, path=search) is None]
@@ -77,8 +78,10 @@ def cluster(largest_array: int = 8, most_tasks: int = 10_000) -> Iterator[dict[s
                 node_port=ports[1],
                 largest_array=largest_array,
                 most_tasks=most_tasks,
+                gpus=" Gres=gpu:1\nGresTypes=gpu" if gpu else "",
             )
         )
+        (folder / "gres.conf").write_text(f"Name=gpu File={gpu}\n" if gpu else "")
         variables = {"SLURM_CONF": str(configuration)}
         files = {"socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed", "key-file": "key"}
         munged = [

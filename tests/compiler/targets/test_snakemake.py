@@ -3,6 +3,7 @@
 Both the release that REANA runs and a newer one, each in an environment of its own.
 """
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -129,7 +130,7 @@ def sbatch_words(tmp_path: Path) -> Iterator[tuple[dict[str, str], Path]]:
     """
     folder, said = tmp_path / "slurm programs", tmp_path / "sbatch.said"
     folder.mkdir()
-    with cluster(largest_array=100) as variables:
+    with cluster(largest_array=100, gpu=os.devnull) as variables:
         for name, line in {
             "sbatch": f'printf "%s\\n" "$*" >>{shlex.quote(str(said))}; exec {shutil.which("sbatch")} "$@"',
             "srun": f'SLURM_CONF={variables["SLURM_CONF"]} exec {shutil.which("srun")} "$@"',
@@ -151,7 +152,7 @@ def test_its_executor_for_slurm(
 ) -> None:
     """What was done here is done; what fails on Slurm, and nothing else, runs there again."""
     plan = replace(make_plan(1, []), batch=Batch("slurm", partition="short", account="hep", constraint="fast"))
-    asked = Resources(cpus=2, memory_mib=512, time_s=600)
+    asked = Resources(cpus=2, memory_mib=512, time_s=600, gpus=1)
     stages = (replace(s, resources=asked) if s.name == "combine" else s for s in plan.stages)
     plan = replace(plan, stages=tuple(stages))
     folder = place(plan, "snakemake", tmp_path / "bundle")
@@ -172,7 +173,7 @@ def test_its_executor_for_slurm(
     first, *_, last = said.read_text().splitlines()
     for line in (first, last):
         assert all(word in line for word in (" -p short ", " -A hep ", " -C fast "))
-    assert " -t 10 " in last and " --mem 537 " in last and "--cpus-per-task=2" in last
+    assert " -t 10 " in last and " --mem 537 " in last and "--cpus-per-task=2" in last and " --gpus=1" in last
     assert len(said.read_text().splitlines()) == 3
 
 
