@@ -6,13 +6,14 @@ Runs a small study of real jobs, kills a random process at a random time, and go
 N times something has been killed; whenever the study is finished, it starts from nothing. `local`, `slurm` and
 `hyperqueue` are `mmc run --on`, the others are engines that run a bundle. The target is in turn the program that was
 started, its children (`run.sh` of `mmc run`), a job, or all of them at once. A Slurm of one node is started for this;
-`MMC_SNAKEMAKE` and `MMC_TOIL` name these programs. Yadage resumes nothing: it starts anew. Prints one JSON object:
+`MMC_SNAKEMAKE` and `MMC_TOIL` name these programs. Prints one JSON object:
 
 - lost: jobs that were finished before a kill and are not afterwards
 - doubled: jobs that ran again although they were finished, or in two processes at a time in the same folder
 - damaged: outputs that differ from those of a run that nobody disturbed
 - left: files of killed jobs, locks and processes that are still there when the study is finished
 - other: runs that failed for another reason than a kill
+- stuck: runs of an engine that waited for a killed process for ever, and were killed in the end
 """
 
 import argparse
@@ -73,6 +74,8 @@ methods:
 TARGETS = ("runner", "children", "job", "all")
 PATIENCE_S = 20.0
 """The time in which all processes of a finished run must have ended."""
+STUCK_S = 60.0
+"""The time after which an engine is stuck that runs no job and finishes none."""
 
 Job = tuple[str, str]
 
@@ -87,8 +90,6 @@ class Engine:
     results: str
     longest_s: float
     """The longest time between the start of a run and a kill."""
-    resumes: bool = True
-    """Whether jobs that are finished do not run again."""
 
 
 CWL = "--no-container --preserve-entire-environment"
@@ -114,11 +115,10 @@ ENGINES = {
     ),
     "yadage": Engine(
         "yadage",
-        'rm -rf work; exec yadage-run work workflow.yml inputs.yml -t . -d initdir="$PWD" -b multiproc:2 '
-        "--updateinterval 0.2",
+        'exec yadage-run work workflow.yml inputs.yml -t . -d initdir="$PWD" -b multiproc:2 --updateinterval 0.2 '
+        "--accept-metadir",
         "work",
         30.0,
-        resumes=False,
     ),
 }
 RUN_ON = {"local": 8.0, "slurm": 8.0, "hyperqueue": 8.0}
@@ -157,7 +157,8 @@ class Attack:
         self.draw = draw
         self.kills: Counter[str] = Counter()
         self.job_killed = False
-        self.wrong: dict[str, list[str]] = {name: [] for name in ("lost", "doubled", "damaged", "left", "other")}
+        names = ("lost", "doubled", "damaged", "left", "other", "stuck")
+        self.wrong: dict[str, list[str]] = {name: [] for name in names}
         self.finished_runs = 0
 
     def go(self, kills: int) -> dict[str, Any]:
@@ -174,10 +175,9 @@ class Attack:
             killed, complete = self._run(next(targets) if attacks < kills else None)
             attacks += killed
             now = finished(self.place)
-            if self.engine is None or self.engine.resumes:
-                if not (complete and self.engine):  # Toil removes its store; what is left are the results, see below
-                    self.wrong["lost"] += [str(job) for job in before.keys() - now.keys()]
-                self.wrong["doubled"] += [str(job) for job in before.keys() & now.keys() if now[job] - before[job]]
+            if not (complete and self.engine):  # Toil removes its store; what is left are the results, see below
+                self.wrong["lost"] += [str(job) for job in before.keys() - now.keys()]
+            self.wrong["doubled"] += [str(job) for job in before.keys() & now.keys() if now[job] - before[job]]
             before = now
             sys.stderr.write(f"\r{dict(self.kills)} killed, {self.finished_runs} runs, wrong: {self._counts()} ")
             if complete:
@@ -203,8 +203,10 @@ class Attack:
             while process.poll() is None and time.monotonic() < deadline:
                 self._look_for_twins()
                 time.sleep(0.05)
+            while target == "job" and process.poll() is None and not self._jobs(process.pid):
+                time.sleep(0.02)
             killed = target is not None and process.poll() is None and self._kill(target, process.pid)
-            process.wait()
+            self._wait(process, target)
             said.seek(0)
             text = said.read().strip()
         self.job_killed = target in {"children", "job", "all"} and killed
@@ -212,10 +214,24 @@ class Attack:
             self.wrong["other"].append(text[-500:])
         return killed, process.returncode == 0
 
+    def _wait(self, process: subprocess.Popen[bytes], target: str | None) -> None:
+        """Wait for the end of a run; kill one that waits for ever for a process that was killed."""
+        seen, last = -1, time.monotonic()
+        while process.poll() is None:
+            done = len(finished(self.place))
+            if self.engine is None or done != seen or processes_of(self.place, b"step"):
+                seen, last = done, time.monotonic()
+            elif time.monotonic() - last > STUCK_S:
+                self.wrong["stuck"].append(f"after a kill of {target}")
+                for one in {process.pid, *descendants(process.pid)}:
+                    with suppress(ProcessLookupError):
+                        os.kill(one, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)
+
     def _kill(self, target: str, run: int) -> bool:
         """Kill a process of the run; whether there was one."""
-        everyone = list({run, *descendants(run), *processes_of(self.folder)})
-        jobs = [process for process in everyone if b"step" in words(process)]
+        everyone, jobs = self._everyone(run), self._jobs(run)
         one = self.draw.sample(jobs, min(1, len(jobs)))
         chosen = {"runner": [run], "children": children(run), "job": one, "all": everyone}[target]
         for process in self.draw.sample(chosen, len(chosen)):
@@ -225,6 +241,12 @@ class Attack:
                 continue
             self.kills[target] += 1
         return bool(chosen)
+
+    def _everyone(self, run: int) -> list[int]:
+        return list({run, *descendants(run), *processes_of(self.folder)})
+
+    def _jobs(self, run: int) -> list[int]:
+        return [process for process in self._everyone(run) if b"step" in words(process)]
 
     def _look_for_twins(self) -> None:
         """Two processes that run the same job, apart from what a job has forked and not yet replaced by a program."""

@@ -41,18 +41,19 @@ MailProg=/bin/true
 KillWait=2
 MaxArraySize={largest_array}
 MaxJobCount={most_tasks}
-NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=8000 Feature=fast
+NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=8000 Feature=fast{gpus}
 PartitionName=short Nodes=one Default=YES MaxTime=60 State=UP
 """
 """``largest_array`` is one more than the largest index of a task; 10,000 is Slurm's own ``most_tasks``."""
 
 
 @contextmanager
-def cluster(largest_array: int = 8, most_tasks: int = 10_000) -> Iterator[dict[str, str]]:
+def cluster(largest_array: int = 8, most_tasks: int = 10_000, gpu: str = "") -> Iterator[dict[str, str]]:
     """The variables that the programs of Slurm need; skips where there is no Slurm, or no right to start it.
 
     :param largest_array: by default so few tasks that small studies need several arrays
     :param most_tasks: in the queue at a time, of all users
+    :param gpu: the device that Slurm is to take for a GPU
     """
     search = f"{os.environ['PATH']}:/usr/sbin"
     missing = [name for name in PROGRAMS if shutil.which(name, path=search) is None]
@@ -67,7 +68,7 @@ def cluster(largest_array: int = 8, most_tasks: int = 10_000) -> Iterator[dict[s
         key = folder / "munge.key"
         key.write_bytes(secrets.token_bytes(1024))
         key.chmod(0o600)
-        ports = _free_ports(2)
+        ports = free_ports(2)
         configuration = folder / "slurm.conf"
         configuration.write_text(
             CONFIGURATION.format(
@@ -77,8 +78,10 @@ def cluster(largest_array: int = 8, most_tasks: int = 10_000) -> Iterator[dict[s
                 node_port=ports[1],
                 largest_array=largest_array,
                 most_tasks=most_tasks,
+                gpus=" Gres=gpu:1\nGresTypes=gpu" if gpu else "",
             )
         )
+        (folder / "gres.conf").write_text(f"Name=gpu File={gpu}\n" if gpu else "")
         variables = {"SLURM_CONF": str(configuration)}
         files = {"socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed", "key-file": "key"}
         munged = [
@@ -92,10 +95,10 @@ def cluster(largest_array: int = 8, most_tasks: int = 10_000) -> Iterator[dict[s
             ["slurmctld", "-D", "-f", str(configuration)],
             ["slurmd", "-D", "-N", "one", "-f", str(configuration)],
         ):
-            stack.enter_context(_daemon(words, folder, {**os.environ, **variables, "PATH": search}))
+            stack.enter_context(started(words, folder, {**os.environ, **variables, "PATH": search}))
             if words is munged:
-                _wait_for((folder / "munge.socket").exists, folder)
-        _wait_for(lambda: "idle" in _ask(["sinfo", "--noheader", "--format=%T"], variables), folder)
+                wait_for((folder / "munge.socket").exists, folder)
+        wait_for(lambda: "idle" in _ask(["sinfo", "--noheader", "--format=%T"], variables), folder)
         yield variables
 
 
@@ -113,7 +116,8 @@ def _ask(words: list[str], variables: dict[str, str]) -> str:
 
 
 @contextmanager
-def _daemon(words: list[str], folder: Path, environment: dict[str, str]) -> Iterator[None]:
+def started(words: list[str], folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Run a daemon during the block; what it says goes to a file in the folder."""
     with (folder / f"{words[0]}.said").open("w") as said:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment)
     try:
@@ -127,7 +131,8 @@ def _daemon(words: list[str], folder: Path, environment: dict[str, str]) -> Iter
             process.wait()
 
 
-def _wait_for(condition: Callable[[], bool], folder: Path) -> None:
+def wait_for(condition: Callable[[], bool], folder: Path) -> None:
+    """Wait until daemons with this folder are ready."""
     deadline = time.monotonic() + START_S
     while not condition():
         if time.monotonic() > deadline:
@@ -136,7 +141,8 @@ def _wait_for(condition: Callable[[], bool], folder: Path) -> None:
         time.sleep(0.05)
 
 
-def _free_ports(n: int) -> list[int]:
+def free_ports(n: int) -> list[int]:
+    """Ports of this machine on which nobody listens."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(n)]
         return [item.getsockname()[1] for item in sockets]

@@ -64,3 +64,9 @@ def test_a_mistake_is_said_at_its_place(section: str, code: str, message: str) -
     text = (STUDIES / "drell-yan" / "tiny.yaml").read_text() + f"\nexecution: {section}\n"
     (found,) = check(load(text.encode(), "study.yaml"), lambda _: "file").diagnostics
     assert (found.code, found.message) == (code, message)
+
+
+def test_why_a_job_has_one_gpu_is_told() -> None:
+    text = (STUDIES / "drell-yan" / "tiny.yaml").read_text() + "\nexecution: {resources: {train: {gpus: 2}}}\n"
+    (found,) = check(load(text.encode(), "study.yaml"), lambda _: "file").diagnostics
+    assert found.complete.help.startswith("a job computes on one GPU: write `gpus: 1`")

@@ -24,6 +24,8 @@ if words[0] == "pending" or "--jobs" in words:  # that of mmc, in which this pro
     os.execv(sys.executable, [sys.executable, "-c", run, os.path.abspath(__file__), *words])
 stage, job = words[1], words[words.index("--job") + 1]
 out = words[words.index("--out") + 1]
+if "MMC_RESUME" in os.environ and os.path.exists(os.path.join(out, "job.json")):
+    sys.exit()
 print("runs", stage, job, flush=True)
 if f"{{stage}}/{{job}}" in os.environ.get("FAKE_FAIL", "").split():
     print("it went wrong", file=sys.stderr)

@@ -23,9 +23,9 @@ from tests.engines import quickly
 pytestmark = pytest.mark.engine
 
 
-def yadage(folder: Path, program: StepProgram, **environment: str) -> subprocess.CompletedProcess[str]:
+def yadage(folder: Path, program: StepProgram, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a bundle with the words of its README; the results are in ``work``."""
-    return engine(quickly(_yadage_run(folder), program.environment), folder, program, **environment)
+    return engine([*quickly(_yadage_run(folder), program.environment), *words], folder, program, **environment)
 
 
 def plain_yadage(folder: Path, program: StepProgram) -> subprocess.CompletedProcess[str]:
@@ -181,14 +181,26 @@ def test_physics_alone(target: str, run: Engine, place: Place, step_program: Ste
     assert step_program.ran(folder / "work") == recorded(expected_commands(plan))
 
 
-@engines
-def test_a_failed_job_fails_the_workflow(
-    target: str, run: Engine, place: Place, step_program: StepProgram, tmp_path: Path
-) -> None:
-    folder = place(make_plan(2), target, tmp_path / "bundle")
-    done = run(folder, step_program, FAKE_FAIL="analyse/signal.sm.1")
+def test_a_failed_job_fails_the_workflow(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    folder = place(make_plan(2), "cwl", tmp_path / "bundle")
+    done = cwltool(folder, step_program, FAKE_FAIL="analyse/signal.sm.1")
     assert done.returncode != 0
     assert ("combine", "combine") not in step_program.ran(folder / "work")
+
+
+def test_yadage_goes_on_after_a_failure(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    """In the same folder, where no finished job runs again, in a task of its own or with others."""
+    plan = replace(make_plan(2, []), batch=Batch(jobs_per_task=2))
+    folder = place(plan, "yadage", tmp_path / "bundle")
+    done = yadage(folder, step_program, FAKE_FAIL="analyse/signal.sm.1")
+    assert done.returncode != 0
+    finished = {path: path.stat().st_mtime_ns for path in (folder / "work").rglob("job.json")}
+    assert len(finished) >= 4 and not list(folder.glob("work/physics/combine/*/job.json"))
+    assert yadage(folder, step_program).returncode != 0, "the README asks for another word"
+    done = yadage(folder, step_program, "--accept-metadir")
+    assert done.returncode == 0, done.stderr
+    assert step_program.ran(folder / "work").keys() == expected_commands(plan).keys()
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished, "a finished job has run again"
 
 
 def test_cwl_results(place: Place, step_program: StepProgram, tmp_path: Path) -> None:

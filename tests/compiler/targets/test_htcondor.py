@@ -14,6 +14,7 @@ from mmc.errors import MmcError
 
 from tests.compiler.targets.conftest import Place, StepProgram
 from tests.compiler.targets.plans import expected_commands, make_plan, recorded
+from tests.condor import pool, run_dag
 
 READ = """
 import json, sys
@@ -29,6 +30,9 @@ dag = htcondor.Submit.from_dag("study.dag")
 json.dump({"jobs": found, "dag": dag["arguments"]}, sys.stdout)
 """
 """A program that reads the submit descriptions of stages as HTCondor does."""
+
+BROKEN = "test ! -e ../broken || export FAKE_FAIL=combine/combine"
+"""A set-up command with which a job fails, as long as there is a file beside the bundle."""
 
 Ads = dict[str, list[dict[str, str]]]
 
@@ -103,6 +107,30 @@ def test_the_nodes_run_what_the_plan_says(place: Place, step_program: StepProgra
     assert run(folder, ads, environment) == []
     assert {path: path.stat().st_mtime_ns for path in finished} == finished, "a finished job has run again"
     assert step_program.ran(folder / "out") == recorded(expected_commands(plan))
+
+
+@pytest.mark.engine
+def test_a_pool_of_one_machine(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    """HTCondor itself runs a bundle; jobs find what they need by the `PATH` of who submits.
+
+    Its own notes of a run that failed keep no job of an edited study from running.
+    """
+    first = replace(make_plan(2, []), batch=Batch(jobs_per_task=2), setup=BROKEN)
+    edited = replace(make_plan(2, [], title="Another plan"), batch=first.batch, setup=BROKEN)
+    n_jobs = len(expected_commands(edited))
+    with pool() as (prefix, variables):
+        environment = {**step_program.environment, **variables}
+        (tmp_path / "broken").touch()
+        for plan in (first, edited):
+            folder = place(plan, "htcondor", tmp_path / "bundle")
+            assert run_dag(folder, prefix, environment) != 0
+            finished = {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("job.json")}
+            fingerprints = {job.fingerprint for stage in plan.stages for job in stage.jobs}
+            assert len({json.loads(path.read_text())["fingerprint"] for path in finished} & fingerprints) == n_jobs - 1
+        (tmp_path / "broken").unlink()
+        assert run_dag(folder, prefix, environment) == 0
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished, "a finished job has run again"
+    assert step_program.ran(folder / "out") == recorded(expected_commands(edited))
 
 
 @pytest.mark.engine

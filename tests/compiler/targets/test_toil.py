@@ -1,7 +1,8 @@
-"""toil-cwl-runner, in an environment of its own, runs the bundle of the target cwl on a single machine."""
+"""toil-cwl-runner, in an environment of its own, runs the bundle of the target cwl on a single machine and on Slurm."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,12 @@ import pytest
 from tests.compiler.targets.conftest import Place, StepProgram
 from tests.compiler.targets.plans import expected_commands, make_plan, recorded
 from tests.engines import toil
+from tests.slurm import cluster
 
 pytestmark = pytest.mark.engine
+
+WHERE = '"slurm" if "SLURM_JOB_ID" in os.environ else "single_machine"'
+NOTE = f'open(os.environ["STARTED"], "a").write(" ".join([stage, job, {WHERE}]) + "\\n")'
 
 
 def run(folder: Path, environment: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
@@ -24,23 +29,33 @@ def run(folder: Path, environment: Mapping[str, str], *words: str) -> subprocess
     )
 
 
-def test_after_a_failure_only_what_is_missing_runs(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
-    """Jobs tell in a file that they have started."""
+@pytest.fixture(params=["single_machine", "slurm"])
+def batch_system(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, str]]]:
+    """A batch system of Toil, and the variables that it needs."""
+    toil()
+    with cluster() if request.param == "slurm" else nullcontext({}) as variables:
+        yield request.param, variables
+
+
+def test_after_a_failure_only_what_is_missing_runs(
+    batch_system: tuple[str, dict[str, str]], place: Place, step_program: StepProgram, tmp_path: Path
+) -> None:
+    """Jobs tell in a file that they have started, and where."""
+    name, variables = batch_system
     plan = make_plan(2, [])
     folder = place(plan, "cwl", tmp_path / "bundle")
     program = tmp_path / "bin" / "mmc"
-    note = 'open(os.environ["STARTED"], "a").write(stage + " " + job + "\\n"); print("runs"'
-    program.write_text(program.read_text().replace('print("runs"', note))
+    program.write_text(program.read_text().replace('print("runs"', f'{NOTE}; print("runs"'))
     started = tmp_path / "started"
-    environment = {**step_program.environment, "STARTED": str(started)}
-    done = run(folder, {**environment, "FAKE_FAIL": "analyse/signal.sm.1"})
+    environment = {**step_program.environment, **variables, "STARTED": str(started)}
+    done = run(folder, {**environment, "FAKE_FAIL": "analyse/signal.sm.1"}, "--batchSystem", name)
     assert done.returncode != 0
     before = started.read_text().splitlines()
-    assert "simulate signal.sm.1" in before and not any(line.startswith("combine") for line in before)
+    assert f"simulate signal.sm.1 {name}" in before and not any(line.startswith("combine") for line in before)
     started.unlink()
-    done = run(folder, environment, "--restart")
+    done = run(folder, environment, "--batchSystem", name, "--restart")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert started.read_text().splitlines() == ["analyse signal.sm.1", "combine combine"]
+    assert started.read_text().splitlines() == [f"analyse signal.sm.1 {name}", f"combine combine {name}"]
     assert step_program.ran(folder / "results") == {
         job: words for job, words in recorded(expected_commands(plan)).items() if job[0] == "combine"
     }

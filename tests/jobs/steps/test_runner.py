@@ -147,6 +147,30 @@ def test_existing_output_is_replaced(folder: Folder) -> None:
     assert names(out.parent) == ["job", "job.log"]
 
 
+def test_an_engine_that_starts_anew_makes_no_output_twice(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outputs tell their settings, of which the fingerprint here knows nothing."""
+
+    def made() -> Any:
+        return json.loads((folder.out("configure", "job") / "result.json").read_text())["settings"]
+
+    monkeypatch.setenv(runner.RESUME, "1")
+    folder.run("configure", "job", {"a": 1})
+    log = folder.out("configure", "job").with_name("job.log")
+    before = log.read_text()
+    folder.run("configure", "job", {"a": 2})
+    assert made() == {"a": 1} and log.read_text() == before
+    words = folder.arguments("configure", "job", {"a": 3}, {}, 1)
+    config = Path(words[2])
+    config.write_text(config.read_text().replace("f" * 24, "e" * 24))
+    assert runner.main(words) == 0 and made() == {"a": 3}
+    (folder.out("configure", "job") / "early.txt").write_text("damaged")
+    folder.run("configure", "job", {"a": 4})
+    assert made() == {"a": 4}
+    monkeypatch.delenv(runner.RESUME)
+    folder.run("configure", "job", {"a": 5})
+    assert made() == {"a": 5}
+
+
 def test_a_folder_that_no_job_wrote_is_kept(folder: Folder) -> None:
     out = folder.out("configure", "job")
     out.mkdir(parents=True)

@@ -287,10 +287,14 @@ MMC106 = Code(
 )
 
 
+_ONE_GPU = "a job computes on one GPU: write `gpus: 1`; methods are jobs of their own, so several use several GPUs"
+
+
 def _wrong_size(error: _Error) -> Iterator[Problem]:
     code = MMC301 if _is_count(error.path) else MMC106
     limit = f"{_COMPARISONS[error.keyword]} {error.expected:,}"
-    yield Problem(code, error.path, f"`{dotted(error.path)}` must be {limit}, not {show(error.value)}")
+    help_text = _ONE_GPU if error.keyword == "maximum" and error.path[-1] == "gpus" else ""
+    yield Problem(code, error.path, f"`{dotted(error.path)}` must be {limit}, not {show(error.value)}", help_text)
 
 
 MMC107 = Code(

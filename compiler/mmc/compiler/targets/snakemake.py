@@ -6,6 +6,7 @@ from ast import literal_eval
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from mmc.compiler.catalogue.batch import HTCONDOR
 from mmc.compiler.plan.model import Plan, Stage
 from mmc.compiler.targets import bash, dataflow, tasks
 from mmc.compiler.targets.bundle import Bundle, make_bundle
@@ -54,7 +55,7 @@ def documents(
             "name": stage.name,
             "cpus": stage.resources.cpus,
             "resources": list(
-                _resources(stage, together.get(stage.name, 1)) if resources is None else resources(stage).items()
+                _resources(plan, stage, together.get(stage.name, 1)) if resources is None else resources(stage).items()
             ),
             "image": f"docker://{stage.image}" if stage.image and not options.local else "",
         }
@@ -120,8 +121,9 @@ def _part(pattern: str | re.Pattern[str], text: str) -> tuple[str, ...]:
     return found.groups()
 
 
-def _resources(stage: Stage, n_jobs: int) -> Iterator[tuple[str, int]]:
-    """Snakemake's standard resources: GPUs, memory in MB, time in minutes for all jobs of a task."""
+def _resources(plan: Plan, stage: Stage, n_jobs: int) -> Iterator[tuple[str, int | str]]:
+    """Snakemake's standard resources: GPUs, memory in MB, time in minutes for all jobs of a task; and those of its
+    executor for Slurm, by the names that it has for them."""
     if stage.resources.gpus:
         yield "gpu", stage.resources.gpus
     if stage.resources.memory_mib is not None:
@@ -129,3 +131,7 @@ def _resources(stage: Stage, n_jobs: int) -> Iterator[tuple[str, int]]:
     time_s = stage.resources.time_of_tries_s(n_jobs)
     if time_s is not None:
         yield "runtime", math.ceil(time_s / 60)
+    batch = plan.batch
+    if batch.system != HTCONDOR:
+        asked = {"slurm_partition": batch.partition, "slurm_account": batch.account, "constraint": batch.constraint}
+        yield from ((name, value) for name, value in asked.items() if value is not None)

@@ -38,6 +38,8 @@ THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 
 FINGERPRINT = "MMC_FINGERPRINT"
 """The environment variable with the fingerprint of the job that the engine means."""
+RESUME = "MMC_RESUME"
+"""The environment variable that has a job end at once whose output is there: the engine cannot tell what is done."""
 USAGE = "usage: mmc step STAGE --config FILE (--job NAME | --jobs NAME ...) [--INPUT PATH ...]... --out DIR"
 EXIT_USAGE = 2
 
@@ -73,8 +75,9 @@ def main(argv: Sequence[str]) -> int:
     log_path = out.with_name(out.name + ".log")
     try:
         _check_ours(out, log_path)
-        with _logging_to(log_path):
-            _run(command)
+        if not (os.environ.get(RESUME) and is_done(argv)):
+            with _logging_to(log_path):
+                _run(command)
     except (Exception, KeyboardInterrupt, StoppedError) as error:
         hint = f" (log: {log_path})" if log_path.is_file() else ""
         full = full_disk(error, out.parent)
@@ -140,7 +143,7 @@ def _run(command: _Command) -> None:
     lock = command.out.with_name(f".{command.out.name}.lock")
     claimed = held(lock, "mmc step", wait_s=math.inf, waiting=log.info, unlocked=log.warning)
     with limited(time_limit_s(command.stage, limit)), claimed as claim:
-        if claim.waited and _is_finished(command, entry.fingerprint):
+        if (claim.waited or os.environ.get(RESUME)) and _is_finished(command, entry.fingerprint):
             log.info("%s[%s] was done by another process", command.stage, command.job)
             return
         place, name = _beside(command.out), f".{command.out.name}.part"

@@ -395,10 +395,15 @@ refuse_links() {
   [[ ! -e $out/events.log || -f $out/events.log ]] || die "$out/events.log is not a file: remove it"
 }
 
+# Stop because the results cannot be written; $1 is what was said of that.
+refuse_to_write() {
+  die "cannot write into $(absolute "$out"): ${1##*: }; copy the folder of run.sh, or choose another folder with -o"
+}
+
 # Make the folders, and keep a second run out of them.
 claim() {
-  local stage folders=() descriptor=''
-  mkdir -p -- "$out" || die "cannot write into $out"
+  local stage said folders=() descriptor=''
+  said=$(mkdir -p -- "$out" 2>&1) || refuse_to_write "$said"
   if [[ -n ${MMC_RUN_LOCK-} && $out/run.lock -ef /dev/fd/$MMC_RUN_LOCK ]]; then
     unset MMC_RUN_LOCK # mmc run holds the locks
   else
@@ -410,8 +415,8 @@ claim() {
   for stage in "${!cores[@]}"; do
     folders+=("$out/$stage")
   done
-  mkdir -p -- "${folders[@]}" || die "cannot write into $out"
-  exec 3>"$out/events.log" || die "cannot write into $out"
+  said=$({ mkdir -p -- "${folders[@]}" && : >>"$out/events.log"; } 2>&1) || refuse_to_write "$said"
+  exec 3>"$out/events.log"
   export MMC_ENGINE=$$ # a job ends with this process
 }
 
