@@ -9,40 +9,43 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from mmc.compiler.plan.model import Stage
+from mmc.compiler.plan.model import Plan
 from mmc.jobs.steps.asking import SERVER
 
+PROGRAM = (sys.executable, "-P", "-m", "mmc.jobs.steps.server")
+"""-P, as the folder where mmc is called may hold modules of anybody."""
 WAIT_S = 5.0
-"""The time in which jobs must end that are still running when what started them has ended."""
+"""The time in which jobs must end that still run when the program that started them has ended."""
+
+
+def served(plan: Plan) -> list[str]:
+    """The stages whose jobs may be forked: those of one thread, as the threads of a library do not survive a fork."""
+    return [stage.name for stage in plan.stages if stage.resources.cpus == 1 and stage.image is None]
 
 
 @contextmanager
-def serving(stages: Sequence[Stage], folder: Path, log: BinaryIO) -> Iterator[Mapping[str, str]]:
-    """Serve jobs of these stages during the block, if they have one thread: threads of libraries do not survive a fork.
+def serving(stages: Sequence[str], folder: Path, log: BinaryIO) -> Iterator[Mapping[str, str]]:
+    """Run the jobs of these stages during the block. Yields the environment in which ``mmc step`` finds the server.
 
-    Yields the environment in which ``mmc step`` finds the server.
-
-    :param folder: the folder in which ``run.sh`` is going to run
-    :param log: where warnings of what is imported go
+    :param folder: the folder in which jobs are started
+    :param log: where the server's own messages go
     """
-    names = [stage.name for stage in stages if stage.resources.cpus == 1 and stage.image is None]
-    if not names or sys.platform != "linux":
+    if not stages or sys.platform != "linux":
         yield {}
         return
     asked, asks = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with asks:
-        with asked:
-            asked.set_inheritable(True)
-            server = subprocess.Popen(
-                # -P, as the folder may hold modules of anybody
-                [sys.executable, "-P", "-m", "mmc.jobs.steps.server", str(asked.fileno()), *names],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                close_fds=False,  # the locks are inherited: they are held until the last job has ended
-                start_new_session=True,
-            )
+    with asked, asks:
+        asked.set_inheritable(True)
+        server = subprocess.Popen(
+            [*PROGRAM, str(asked.fileno()), *stages],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            close_fds=False,  # the locks are inherited: they are held until the last job has ended
+            start_new_session=True,  # Ctrl-C is for this process alone
+        )
+        asked.close()
         asks.set_inheritable(True)
         try:
             yield {SERVER: f"{asks.fileno()} {os.fstat(asks.fileno()).st_ino}"}

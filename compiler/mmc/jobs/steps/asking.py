@@ -50,7 +50,8 @@ def _ask(server: socket.socket, words: Sequence[str]) -> int | None:
         if not job:
             return None
         for number in STOPPING:
-            signal.signal(number, lambda number, _frame: _stop(job, number))
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as after nohup
+                signal.signal(number, lambda number, _frame: _stop(job, number))
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     code = _number(told)

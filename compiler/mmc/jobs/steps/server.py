@@ -53,8 +53,8 @@ class _Server:
             end.setblocking(False)
         signal.set_wakeup_fd(self._ends.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        for number in STOPPING:  # whoever asks is stopped, and stops its job
-            signal.signal(number, signal.SIG_IGN)
+        # whoever asks is stopped, and stops its job
+        self._inherited = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING}
         while self._asked.fileno() >= 0 or self._running:
             for key, _ in self._selector.select():
                 key.data()
@@ -93,8 +93,8 @@ class _Server:
         job = os.fork()
         if job == 0:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGCHLD, *STOPPING):
-                signal.signal(number, signal.SIG_DFL)
+            for number, handler in {signal.SIGCHLD: signal.SIG_DFL, **self._inherited}.items():
+                signal.signal(number, handler)
             self._selector.close()
             for other in (self._asked, self._ended, self._ends, client, *self._running.values()):
                 other.close()
