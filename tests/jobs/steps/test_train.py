@@ -9,7 +9,7 @@ import torch
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.learning.samples import load_samples
 from mmc.jobs.learning.training import fit
-from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer import fast_training, workarounds
 
 from tests.jobs.learning_jobs import POLYNOMIAL, RATIO, SCORE, Learning, stock_module
 
@@ -111,7 +111,7 @@ def test_the_losses_are_those_of_stock_madminer(
 
 def test_batches_hold_every_sample_once_in_a_new_order() -> None:
     tensors = [torch.arange(10.0), torch.arange(10.0) * 2]
-    batches = workarounds._Batches(tensors, 4)
+    batches = fast_training.Batches(tensors, 4)
     epochs = [list(batches) for _ in range(2)]
     assert [len(batches), *(len(first) for first, _ in epochs[0])] == [3, 4, 4, 2]
     assert all(torch.equal(2 * first, second) for first, second in epochs[0])
