@@ -76,7 +76,8 @@ def test_stock_madminer_remembers_no_state_of_its_best_epoch() -> None:
 def test_the_losses_are_those_of_stock_madminer(
     learning: Learning, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The trainer and the loader of batches as they are installed, given the same order, make the same numbers."""
+    """The trainer and the loader of batches as they are installed, given the same order, make the same numbers; those
+    without autograd to rounding."""
     folder = learning.sample(method, samples=500)
     train, validation = load_samples(folder / "train"), load_samples(folder / "validation")
     training = learning.train_settings(method, batch_size=64, scale_inputs=False)["training"]
@@ -106,7 +107,7 @@ def test_the_losses_are_those_of_stock_madminer(
     torch.manual_seed(1)
     theirs = fit(method, train, validation, training, None)[1]
     assert len(ours[0]) == 3
-    assert [loss.tolist() for loss in ours] == [loss.tolist() for loss in theirs]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6 if method == "sally" else 0.0)
 
 
 def test_batches_hold_every_sample_once_in_a_new_order() -> None:
