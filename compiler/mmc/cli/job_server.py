@@ -4,13 +4,12 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from mmc.compiler.plan.model import Plan
-from mmc.jobs.steps.asking import SERVER
 
 PROGRAM = (sys.executable, "-P", "-m", "mmc.jobs.steps.server")
 """-P, as the folder where mmc is called may hold modules of anybody."""
@@ -24,7 +23,7 @@ def served(plan: Plan) -> list[str]:
 
 
 @contextmanager
-def serving(stages: Sequence[str], folder: Path, log: BinaryIO) -> Iterator[Mapping[str, str]]:
+def serving(stages: Sequence[str], folder: Path, log: BinaryIO) -> Iterator[dict[str, str]]:
     """Run the jobs of these stages during the block. Yields the environment in which ``mmc step`` finds the server.
 
     :param folder: the folder in which jobs are started
@@ -33,6 +32,8 @@ def serving(stages: Sequence[str], folder: Path, log: BinaryIO) -> Iterator[Mapp
     if not stages or sys.platform != "linux":
         yield {}
         return
+    from mmc.jobs.steps.asking import SERVER
+
     asked, asks = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with asked, asks:
         asked.set_inheritable(True)
