@@ -128,7 +128,7 @@ def test_a_killed_server_stops_its_jobs(folder: Folder, server: dict[str, str]) 
     assert process.returncode == 0, "without it, the job runs as the process that was started"
 
 
-@pytest.mark.parametrize("other", ["", "7", "x y", "999 1", "0 {inode}"])
+@pytest.mark.parametrize("other", ["", "7", "x y", "999 1", f"{10**20} 1", "0 {inode}"])
 def test_without_a_server_the_job_runs_in_the_process_that_was_started(
     other: str, folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

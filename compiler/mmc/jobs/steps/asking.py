@@ -30,7 +30,7 @@ def ask(words: Sequence[str]) -> int | None:
     number, _, inode = os.environ.pop(SERVER, "").partition(" ")
     if not (words and number.isdecimal() and inode.isdecimal()):
         return None
-    with suppress(OSError):
+    with suppress(OSError, OverflowError):
         if os.fstat(int(number)).st_ino == int(inode):
             with socket.socket(fileno=int(number)) as server:
                 return _ask(server, words)
@@ -39,22 +39,23 @@ def ask(words: Sequence[str]) -> int | None:
 
 def _ask(server: socket.socket, words: Sequence[str]) -> int | None:
     end_with_engine()
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until it is known which process they are for
     told, tells = socket.socketpair()
-    try:
-        with tells, os.fdopen(os.memfd_create("job"), "wb") as request:
-            request.write(json.dumps([words, str(Path.cwd()), dict(os.environ)]).encode())
-            request.flush()
-            socket.send_fds(server, [words[0].encode()], [0, 1, 2, request.fileno(), tells.fileno()])
-        job = _number(told)
-        if not job:
-            return None
-        for number in STOPPING:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as after nohup
-                signal.signal(number, lambda number, _frame: _stop(job, number))
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-    code = _number(told)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until it is known which process they are for
+    with told:
+        try:
+            with tells, os.fdopen(os.memfd_create("job"), "wb") as request:
+                request.write(json.dumps([words, str(Path.cwd()), dict(os.environ)]).encode())
+                request.flush()
+                socket.send_fds(server, [words[0].encode()], [0, 1, 2, request.fileno(), tells.fileno()])
+            job = _number(told)
+            if not job:
+                return None
+            for number in STOPPING:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as after nohup
+                    signal.signal(number, lambda number, _frame: _stop(job, number))
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        code = _number(told)
     return 128 + signal.SIGKILL if code is None else code  # without its server, a job is stopped
 
 

@@ -53,8 +53,7 @@ class _Server:
             end.setblocking(False)
         signal.set_wakeup_fd(self._ends.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        # whoever asks is stopped, and stops its job
-        self._inherited = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING}
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # whoever asks is stopped, and stops its job
         while self._asked.fileno() >= 0 or self._running:
             for key, _ in self._selector.select():
                 key.data()
@@ -89,12 +88,16 @@ class _Server:
         return True
 
     def _fork(self, files: Sequence[int], client: socket.socket) -> int:
+        """The process of a job, which runs from here on too; 0 if there cannot be another one."""
         server = os.getpid()
-        job = os.fork()
+        try:
+            job = os.fork()
+        except OSError:
+            return 0
         if job == 0:
             signal.set_wakeup_fd(-1)
-            for number, handler in {signal.SIGCHLD: signal.SIG_DFL, **self._inherited}.items():
-                signal.signal(number, handler)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
             self._selector.close()
             for other in (self._asked, self._ended, self._ends, client, *self._running.values()):
                 other.close()
