@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mmc.cli.job_server import served, serving
 from mmc.cli.places import Place
 from mmc.cli.progress import Progress
 from mmc.cli.run_place import LOG, check_links, check_place, write_study
@@ -82,7 +83,8 @@ def run_study(
         say(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}{on.title}")
         progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
         started = time.monotonic()
-        script = _script(folder, on, jobs, lock, mixed_versions=mixed_versions)
+        forked = served(plan) if on.target == "script" else []
+        script = _script(folder, on, jobs, forked, lock, mixed_versions=mixed_versions)
         with script as process, _signals_passed_to(process) as received:
             _watch(process, folder / "out" / "events.log", progress)
         if process.returncode != 0:
@@ -220,8 +222,13 @@ def _intervals_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 @contextmanager
-def _script(folder: Path, on: Place, jobs: int | None, lock: Lock, *, mixed_versions: bool) -> Iterator[Process]:
-    """What runs the jobs as a running process. It ends before the block ends, and also if this process is killed."""
+def _script(
+    folder: Path, on: Place, jobs: int | None, forked: Sequence[str], lock: Lock, *, mixed_versions: bool
+) -> Iterator[Process]:
+    """What runs the jobs as a running process. It ends before the block ends, and also if this process is killed.
+
+    :param forked: the stages whose jobs are forked off one process
+    """
     events = folder / "out" / "events.log"
     Folder(events.parent).remove(events.name)  # of an earlier run
     command = on.words(folder.absolute())
@@ -231,14 +238,14 @@ def _script(folder: Path, on: Place, jobs: int | None, lock: Lock, *, mixed_vers
     for name in SHELL_OPTIONS:
         environment.pop(name, None)
     parent = os.getpid()
-    with Folder(folder).restart(LOG) as log:
+    with Folder(folder).restart(LOG) as log, serving(forked, folder / "bundle", log) as server:
         try:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=environment | server,
                 close_fds=False,  # the locks are inherited: they are held until the last job has ended
                 start_new_session=True,  # only this process gets Ctrl-C, and passes it on once
                 preexec_fn=lambda: end_with_parent(parent),  # noqa: PLW1509 - there are no threads

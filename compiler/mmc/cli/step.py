@@ -12,6 +12,11 @@ def run_step(words: Sequence[str]) -> int:
         from mmc.jobs.steps.tasks import run_jobs
 
         return run_jobs(words)
+    from mmc.jobs.steps.asking import ask
+
+    code = ask(words)
+    if code is not None:
+        return code
     from mmc.jobs.steps.runner import main
 
     return main(words)

@@ -9,7 +9,7 @@ import torch
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.learning.samples import load_samples
 from mmc.jobs.learning.training import fit
-from mmc.jobs.madminer import workarounds
+from mmc.jobs.madminer import fast_training, workarounds
 
 from tests.jobs.learning_jobs import POLYNOMIAL, RATIO, SCORE, Learning, stock_module
 
@@ -76,7 +76,8 @@ def test_stock_madminer_remembers_no_state_of_its_best_epoch() -> None:
 def test_the_losses_are_those_of_stock_madminer(
     learning: Learning, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The trainer and the loader of batches as they are installed, given the same order, make the same numbers."""
+    """The trainer and the loader of batches as they are installed, given the same order, make the same numbers; those
+    without autograd to rounding."""
     folder = learning.sample(method, samples=500)
     train, validation = load_samples(folder / "train"), load_samples(folder / "validation")
     training = learning.train_settings(method, batch_size=64, scale_inputs=False)["training"]
@@ -106,12 +107,12 @@ def test_the_losses_are_those_of_stock_madminer(
     torch.manual_seed(1)
     theirs = fit(method, train, validation, training, None)[1]
     assert len(ours[0]) == 3
-    assert [loss.tolist() for loss in ours] == [loss.tolist() for loss in theirs]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6 if method == "sally" else 0.0)
 
 
 def test_batches_hold_every_sample_once_in_a_new_order() -> None:
     tensors = [torch.arange(10.0), torch.arange(10.0) * 2]
-    batches = workarounds._Batches(tensors, 4)
+    batches = fast_training.Batches(tensors, 4)
     epochs = [list(batches) for _ in range(2)]
     assert [len(batches), *(len(first) for first, _ in epochs[0])] == [3, 4, 4, 2]
     assert all(torch.equal(2 * first, second) for first, second in epochs[0])

@@ -1,6 +1,7 @@
 """Les Houches event files with a weight per benchmark, as MadGraph's reweighting writes them."""
 
 import gzip
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from mmc.version import __version__
 
 EVENTS = "events.lhe.gz"
 """The event file that every simulation job writes."""
+
+_CHUNK = 1 << 20
+_WEIGHT_TAG = re.compile(r"^<wgt[^>]*>", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -63,19 +67,20 @@ def write_events(
     :param weights: shape (events, names)
     """
     sampled_column = list(names).index(sampled)
-    openings = [f"<wgt id={quoted(name)}> " for name in names]
+    openings = ("<wgt id={}> ".format(quoted(name).replace("%", "%%")) for name in names)
+    all_weights = "<rwgt>\n{}</rwgt>\n</event>\n".format("".join(f"{start}%+.14e </wgt>\n" for start in openings))
     for event, row in zip(events, weights.tolist(), strict=True):
-        text.write(
+        lines = [
             f"<event>\n{len(event.particles):3d} 1 {row[sampled_column]:+.14e} {event.scale:.8e} "
             f"{event.alpha_em:.14e} {event.alpha_s:.8e}\n"
-        )
+        ]
         for pdg_id, status, (first, second), (colour, anticolour), px, py, pz, energy, mass in event.particles:
-            text.write(
+            lines.append(
                 f"{pdg_id:9d} {status:2d} {first:4d} {second:4d} {colour:4d} {anticolour:4d} "
                 f"{px:+.10e} {py:+.10e} {pz:+.10e} {energy:.10e} {mass:.10e} 0. 9.\n"
             )
-        lines = "".join(f"{start}{weight:+.14e} </wgt>\n" for start, weight in zip(openings, row, strict=True))
-        text.write(f"<rwgt>\n{lines}</rwgt>\n</event>\n")
+        lines.append(all_weights % tuple(row))
+        text.write("".join(lines))
 
 
 @contextmanager
@@ -99,16 +104,12 @@ def verify(path: Path, n_events: int, names: Sequence[str]) -> None:
     :raises StepError: unless the file is complete, with ``n_events`` events and the weights of these names in each
     """
     expected = [f"<wgt id={quoted(name)}>" for name in names]
-    found: list[str] = []
-    n_whole, line = 0, ""
-    with gzip.open(path, "rt", encoding="ascii") as lines:
-        for line in lines:
-            if line.startswith("<wgt"):
-                found.append(line[: line.index(">") + 1])
-            elif line == "</event>\n":
-                n_whole += found == expected
-                found = []
-    if line != "</LesHouchesEvents>\n" or n_whole != n_events:
+    n_whole, rest = 0, ""
+    with gzip.open(path, "rt", encoding="ascii") as text:
+        while chunk := text.read(_CHUNK):
+            *whole, rest = (rest + chunk).split("\n</event>\n")
+            n_whole += sum(_WEIGHT_TAG.findall(event) == expected for event in whole)
+    if not rest.endswith("</LesHouchesEvents>\n") or n_whole != n_events:
         raise StepError(f"{path.name} is damaged: {n_whole} of {n_events} events are complete")
 
 

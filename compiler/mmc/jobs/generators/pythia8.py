@@ -123,16 +123,21 @@ def events(generator: Any) -> Iterator[Event]:
 
     :raises StepError: when Pythia fails repeatedly
     """
+    for info in _generated(generator):
+        yield Event(_particles(generator.process), info.weight(), info.QFac(), info.alphaEM(), info.alphaS())
+
+
+def _generated(generator: Any) -> Iterator[Any]:
+    """Generate events without end; yields what Pythia knows of each, beside its record."""
     failures = 0
     while True:
-        if not generator.next():
-            failures += 1
-            if failures > _MAX_FAILURES:
-                raise StepError(f"Pythia failed to generate an event {failures} times")
+        if generator.next():
+            failures = 0
+            yield generator.infoPython()
             continue
-        failures = 0
-        info = generator.infoPython()
-        yield Event(_particles(generator.process), info.weight(), info.QFac(), info.alphaEM(), info.alphaS())
+        failures += 1
+        if failures > _MAX_FAILURES:
+            raise StepError(f"Pythia failed to generate an event {failures} times")
 
 
 def integrate(generator: Any, n_events: int) -> Integral:
@@ -140,7 +145,7 @@ def integrate(generator: Any, n_events: int) -> Integral:
 
     :raises StepError: when the events are far from unweighted
     """
-    weights = [event.weight for event in islice(events(generator), n_events)]
+    weights = [info.weight() for info in islice(_generated(generator), n_events)]
     info = generator.infoPython()
     integral = Integral(info.sigmaGen() * 1e9, info.sigmaErr() * 1e9, sum(weights) / n_events)
     log.info("%d events of %d tried, mean weight %.6f", n_events, info.nTried(), integral.mean_weight)
@@ -164,12 +169,12 @@ def _particle(particle: Any) -> Particle:
         status = 1 if code > 0 else 2
         first = particle.mother1() - _RECORD_OFFSET
         mothers = (first, max(particle.mother2() - _RECORD_OFFSET, first))
-    colours = tuple(colour + 400 if colour else 0 for colour in (particle.col(), particle.acol()))
+    colour, anticolour = particle.col(), particle.acol()
     return Particle(
         particle.id(),
         status,
         mothers,
-        (colours[0], colours[1]),
+        (colour + 400 if colour else 0, anticolour + 400 if anticolour else 0),
         particle.px(),
         particle.py(),
         particle.pz(),

@@ -10,7 +10,6 @@ Steps import MadMiner after the functions here that they need::
 For every work-around a test shows that stock MadMiner still needs it.
 """
 
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -189,10 +188,6 @@ def apply_delphes_reader() -> None:
     systematics_workarounds.mend_reader(delphes_reader, delphes_reader.DelphesReader, "_analyse_delphes_sample")
 
 
-_READ = 1 << 14
-"""The samples that are read at a time if they stay in their files."""
-
-
 @cache
 def apply_training() -> None:
     """Let MadMiner's trainer keep the best epoch, and make each batch with one operation. Imports torch.
@@ -203,10 +198,13 @@ def apply_training() -> None:
        batch is one indexing operation; each epoch has a new permutation, as before.
     3. All samples are in memory, and statistics of them are made for log messages that nobody asks for. Here samples
        may stay in their files (:class:`mmc.jobs.madminer.mapped.Mapped`).
+    4. A step takes twice the time that it needs (:mod:`mmc.jobs.madminer.fast_training`).
     """
     apply()
-    from madminer.utils.ml.trainer import Trainer
+    from madminer.utils.ml.trainer import LocalScoreTrainer, Trainer
     from madminer.utils.ml.utils import NumpyDataset
+
+    from mmc.jobs.madminer import fast_training
 
     stock = Trainer.check_early_stopping
 
@@ -218,7 +216,7 @@ def apply_training() -> None:
         return best_loss, state, best_epoch
 
     def make_dataloaders(_self: Any, dataset: Any, dataset_val: Any, _validation_split: Any, batch_size: int) -> Any:
-        return _Batches(dataset.data, batch_size), _Batches(dataset_val.data, batch_size)
+        return fast_training.Batches(dataset.data, batch_size), fast_training.Batches(dataset_val.data, batch_size)
 
     def make_dataset(self: Any, data: Mapping[str, Any]) -> tuple[list[str], Any]:
         tensors = [
@@ -230,6 +228,8 @@ def apply_training() -> None:
     for name in ("score", "parameterized_ratio", "double_parameterized_ratio", "likelihood"):
         module: Any = import_module(f"madminer.ml.{name}")
         module.load_and_check = _unless_mapped(module.load_and_check)
+        module.get_optimizer = fast_training.fused(module.get_optimizer)
+    fast_training.mend(LocalScoreTrainer)
     Trainer.report_data = staticmethod(lambda _data: None)
     Trainer.make_dataset = make_dataset
     Trainer.check_early_stopping = check_early_stopping
@@ -244,32 +244,6 @@ def _unless_mapped(load: Callable[..., Any]) -> Callable[..., Any]:
         return data if isinstance(data, Mapped) else load(data, *args, **kwargs)
 
     return wrapped
-
-
-class _Batches:
-    """Batches of tensors, or of arrays that stay in their files; each iteration has a new random order."""
-
-    def __init__(self, arrays: list[Any], batch_size: int) -> None:
-        self._arrays, self._batch_size = arrays, batch_size
-        self._are_mapped = any(isinstance(array, Mapped) for array in arrays)
-
-    def __len__(self) -> int:
-        return math.ceil(len(self._arrays[0]) / self._batch_size)
-
-    def __iter__(self) -> Any:
-        import torch
-
-        order = torch.randperm(len(self._arrays[0]))
-        if not self._are_mapped:
-            for chosen in order.split(self._batch_size):
-                yield tuple(tensor[chosen] for tensor in self._arrays)
-            return
-        for chosen in order.split(self._batch_size * max(_READ // self._batch_size, 1)):
-            read = [
-                torch.from_numpy(array.take(chosen.numpy())).float() if isinstance(array, Mapped) else array[chosen]
-                for array in self._arrays
-            ]
-            yield from zip(*(tensor.split(self._batch_size) for tensor in read), strict=True)
 
 
 class _ParticleTable:

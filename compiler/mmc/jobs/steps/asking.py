@@ -1,0 +1,73 @@
+"""``mmc step`` asks the server of ``mmc run`` (:mod:`mmc.jobs.steps.server`) to run its job."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from mmc.jobs.steps.limits import end_with_engine
+
+SERVER = "MMC_JOB_SERVER"
+"""The environment variable with the file on which the server is asked: its number and its inode, as the number may be
+that of another file in another program."""
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that a job is stopped with."""
+FILES = 5
+"""A request is the name of the stage with five files: the standard streams of the job, its words, folder and
+environment as JSON, and a socket. There the server tells the process of the job, 0 if it does not run it, and then its
+exit code."""
+NUMBER_BYTES = 8
+
+
+def ask(words: Sequence[str]) -> int | None:
+    """Let the server run the job given by the words after ``mmc step``, and wait for its end.
+
+    :returns: the exit code, that of a shell; None if there is no server, or if it leaves the job to this process
+    """
+    number, _, inode = os.environ.pop(SERVER, "").partition(" ")
+    if not (words and number.isdecimal() and inode.isdecimal()):
+        return None
+    with suppress(OSError, OverflowError):
+        if os.fstat(int(number)).st_ino == int(inode):
+            with socket.socket(fileno=int(number)) as server:
+                return _ask(server, words)
+    return None
+
+
+def _ask(server: socket.socket, words: Sequence[str]) -> int | None:
+    end_with_engine()
+    told, tells = socket.socketpair()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until it is known which process they are for
+    with told:
+        try:
+            with tells, os.fdopen(os.memfd_create("job"), "wb") as request:
+                request.write(json.dumps([words, str(Path.cwd()), dict(os.environ)]).encode())
+                request.flush()
+                socket.send_fds(server, [words[0].encode()], [0, 1, 2, request.fileno(), tells.fileno()])
+            job = _number(told)
+            if not job:
+                return None
+            for number in STOPPING:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as after nohup
+                    signal.signal(number, lambda number, _frame: _stop(job, number))
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        code = _number(told)
+    return 128 + signal.SIGKILL if code is None else code  # without its server, a job is stopped
+
+
+def _number(told: socket.socket) -> int | None:
+    """The next number that the server tells; None if it has ended."""
+    try:
+        found = told.recv(NUMBER_BYTES, socket.MSG_WAITALL)
+    except ConnectionError:
+        return None
+    return int.from_bytes(found, "little") if len(found) == NUMBER_BYTES else None
+
+
+def _stop(job: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(job, number)

@@ -1,0 +1,154 @@
+"""Jobs that are forked off the server of ``mmc run``, with a step that does what its settings say."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from mmc.cli import job_server
+from mmc.jobs.steps.asking import SERVER, ask
+
+from tests.compiler.plan.plans import plan_of
+from tests.jobs import fake_step
+from tests.jobs.physics import Folder, configure_settings, names
+from tests.support import ROOT, study_data
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such sockets")
+
+PROGRAM = """
+import sys
+from tests.compiler.plan.plans import plan_of
+from tests.jobs import fake_step
+sys.modules["mmc.jobs.steps.configure"] = fake_step
+from mmc.jobs.steps.server import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """The environment in which `mmc step` finds a server of the stage configure."""
+    monkeypatch.setattr(job_server, "PROGRAM", (sys.executable, "-c", PROGRAM))
+    with (tmp_path / "log").open("wb") as log, job_server.serving(["configure"], ROOT, log) as found:
+        yield {**os.environ, **found}
+    assert (tmp_path / "log").read_text() == ""
+
+
+def start(server: Mapping[str, str], words: list[str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "mmc", "step", *words]
+    return subprocess.Popen(command, env=server, close_fds=False, stderr=subprocess.PIPE, text=True)
+
+
+def job_of(process: subprocess.Popen[str], folder: Folder) -> int:
+    """The process of the job, which sleeps now."""
+    assert process.stderr is not None
+    while "asleep" not in process.stderr.readline():
+        assert process.poll() is None
+    return int((folder.path / "configure" / ".job.lock").read_text().splitlines()[1].split()[0])
+
+
+def has_ended(job: int) -> bool:
+    deadline = time.monotonic() + 20.0
+    while Path(f"/proc/{job}").exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_a_job_makes_what_it_makes_alone(
+    folder: Folder, server: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with start(server, folder.arguments("configure", "job", {"a": 1}, {}, 7)) as process:
+        assert process.stderr is not None
+        assert "configure[job] done" in process.stderr.read()
+    assert process.returncode == 0
+    made = folder.out("configure", "job")
+    assert names(made.parent) == ["job", "job.log"]
+    monkeypatch.setitem(sys.modules, "mmc.jobs.steps.configure", fake_step)
+    alone = folder.run("configure", "alone", {"a": 1}, seed=7)
+    assert (made / "result.json").read_text() == (alone / "result.json").read_text()
+
+
+def test_jobs_run_at_the_same_time_and_each_tells_its_end(folder: Folder, server: dict[str, str]) -> None:
+    asked = {"slow": {"sleep": 0.5}, "bad": {"fail": "step", "with": ["no luck"]}, "quick": {}}
+    running = {name: start(server, folder.arguments("configure", name, asked[name], {}, 1)) for name in asked}
+    said = {name: process.communicate(timeout=60)[1] for name, process in running.items()}
+    assert {name: process.returncode for name, process in running.items()} == {"slow": 0, "bad": 3, "quick": 0}
+    assert said["bad"].splitlines()[-1].startswith("mmc step configure[bad]: no luck (log: ")
+
+
+@pytest.mark.usefixtures("programs_mind_signals")
+def test_a_signal_is_passed_on(folder: Folder, server: dict[str, str]) -> None:
+    with start(server, folder.arguments("configure", "job", {"sleep": 60}, {}, 1)) as process:
+        assert job_of(process, folder) != process.pid
+        process.terminate()
+        assert process.stderr is not None
+        assert "stopped by SIGTERM" in process.stderr.read()
+    assert process.returncode == 3
+    assert names(folder.path / "configure") == ["job.log"]
+
+
+def test_a_job_ends_with_the_process_that_asked(folder: Folder, server: dict[str, str]) -> None:
+    with start(server, folder.arguments("configure", "job", {"sleep": 60}, {}, 1)) as process:
+        job = job_of(process, folder)
+        process.kill()
+    assert has_ended(job)
+    with start(server, folder.arguments("configure", "job", {}, {}, 1)) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == 0, "others are served as before"
+
+
+def test_a_killed_job_is_told_as_a_shell_does(folder: Folder, server: dict[str, str]) -> None:
+    with start(server, folder.arguments("configure", "job", {"sleep": 60}, {}, 1)) as process:
+        os.kill(job_of(process, folder), signal.SIGKILL)
+        process.communicate(timeout=60)
+    assert process.returncode == 137
+
+
+def test_a_killed_server_stops_its_jobs(folder: Folder, server: dict[str, str]) -> None:
+    with start(server, folder.arguments("configure", "job", {"sleep": 60}, {}, 1)) as process:
+        job = job_of(process, folder)
+        status = Path(f"/proc/{job}/status").read_text()
+        (parent,) = (int(line.split()[1]) for line in status.splitlines() if line.startswith("PPid"))
+        os.kill(parent, signal.SIGKILL)
+        process.communicate(timeout=60)
+    assert process.returncode == 137 and has_ended(job)
+    with start(server, folder.arguments("configure", "job", configure_settings(), {}, 1)) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == 0, "without it, the job runs as the process that was started"
+
+
+@pytest.mark.parametrize("other", ["", "7", "x y", "999 1", f"{10**20} 1", "0 {inode}"])
+def test_without_a_server_the_job_runs_in_the_process_that_was_started(
+    other: str, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable may have come from elsewhere: the file of that number is not the server's, or no socket at all."""
+    monkeypatch.setenv(SERVER, other.format(inode=os.fstat(0).st_ino))
+    assert ask(["configure"]) is None
+    assert SERVER not in os.environ, "programs of the job do not see it"
+
+
+def test_other_stages_are_not_served(folder: Folder, server: dict[str, str]) -> None:
+    with start(server, folder.arguments("gather", "job", {}, {}, 1)) as process:
+        assert process.stderr is not None
+        assert "mmc step gather[job]: " in process.stderr.read()
+    assert process.returncode == 3
+
+
+def test_jobs_of_several_threads_and_of_images_are_not_forked() -> None:
+    images = {"physics": "registry.example/physics:1"}
+    data = study_data("drell-yan/tiny.yaml")
+    assert {"simulate", "train", "evaluate"} <= set(job_server.served(plan_of(data)))
+    data["execution"] = {"resources": {"train": {"cpus": 2}}, "images": images}
+    stages = job_server.served(plan_of(data))
+    assert "evaluate" in stages and not {"simulate", "train"} & set(stages)
