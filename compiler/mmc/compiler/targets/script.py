@@ -35,12 +35,11 @@ def documents(plan: Plan) -> dict[str, str]:
             "retries": stage.resources.retries,
             "memory_mib": needed.get(stage.name),
             "command": bash.command(plan, stage, first),
+            "reads": bash.reads(plan, stage, first),
         }
         for stage in plan.stages
     ]
-    gathered = [
-        {"array": bash.array(stage), "first": first[stage.name], "n": len(stage.jobs)} for stage in bash.gathered(plan)
-    ]
+    whole = sorted({str(read["array"]) for stage in stages for read in stage["reads"] if read["whole"]})
     lengths = {stage.name: dataflow.gathered_lengths(plan, stage) for stage in plan.stages}
     gathering = [
         {"name": name, "n": len(found), "bytes": sum(found)} for name, found in lengths.items() if len(found) > 1
@@ -50,8 +49,8 @@ def documents(plan: Plan) -> dict[str, str]:
             Shell,
             "script/run.sh.j2",
             stages=stages,
-            gathered=gathered,
             shares=bash.shares(plan),
+            whole=[Shell(array) for array in whole],
             gathering=gathering,
             longest_command=dataflow.LONGEST_COMMAND,
             n_jobs=plan.n_jobs,

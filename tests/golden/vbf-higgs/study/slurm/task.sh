@@ -18,24 +18,47 @@ esac
 [[ ${BASH_SOURCE[0]} != */* ]] || cd -P -- "${BASH_SOURCE[0]%/*}/" || exit
 out=out
 
+# Set stage, job, fingerprint and readers to those of row $1, which is in rows.
+# shellcheck disable=SC2034 # not every script needs all
+parse() {
+  local rest=${rows[$1]-}
+  stage=${rest%%$'\t'*} rest=${rest#*$'\t'}
+  job=${rest%%$'\t'*} rest=${rest#*$'\t'}
+  fingerprint=${rest%%$'\t'*} readers=${rest##*$'\t'}
+}
+
 # Set the entries of the array $1 from $4 on to the folders that the jobs in $3 rows from $2 on write.
 # shellcheck disable=SC2034 # the array is another's
 outputs() {
   local -n folders=$1
-  local lines stage job index=$4
-  mapfile -t -s "$2" -n "$3" lines <jobs.tsv
-  for line in "${lines[@]}"; do
-    IFS=$'\t' read -r stage job _ <<<"$line"
+  local stage job fingerprint readers row index=$4
+  for ((row = $2; row < $2 + $3; ++row)); do
+    parse "$row"
     folders[index++]=$out/$stage/$job
   done
+}
+
+# Whether the job whose row was parsed has made its output.
+finished() {
+  local record='' file=$out/$stage/$job/job.json
+  [[ -f $file ]] && IFS= read -r -d '' record <"$file"
+  [[ $record == *"\"$fingerprint\""* ]]
+}
+
+# Read $2 rows of jobs.tsv from row $1 on. Bash reads two million rows in a second, other programs far more.
+fetch() {
+  if (($1 < 10000)); then
+    mapfile -t -s "$1" -n "$2" -O "$1" rows <jobs.tsv
+  else
+    mapfile -t -n "$2" -O "$1" rows < <(tail -n "+$(($1 + 1))" -- jobs.tsv)
+  fi
 }
 
 # Set stage, job, fingerprint, retries and argv, the command, to those of row $1.
 # shellcheck disable=SC2016 # names of files may hold anything
 prepare() {
-  local line
-  mapfile -t -s "$1" -n 1 line <jobs.tsv
-  IFS=$'\t' read -r stage job fingerprint _ <<<"${line-}"
+  fetch "$1" 1
+  parse "$1"
   retries=0
   case $stage in
     configure)
@@ -88,12 +111,6 @@ prepare() {
   esac
 }
 
-finished() {
-  local record='' file=$out/$stage/$job/job.json
-  [[ -f $file ]] && IFS= read -r -d '' record <"$file"
-  [[ $record == *"\"$fingerprint\""* ]]
-}
-
 # Run the prepared job, unless it is done; if it fails, try it as often again as the study says. What it prints goes to
 # out/STAGE/JOB.out, and the exit code of one that fails.
 run() {
@@ -125,7 +142,7 @@ run() {
   return "$code"
 }
 
-dry='' status=0 retries=0 argv=() stage='' job='' fingerprint=''
+dry='' status=0 retries=0 rows=() argv=() stage='' job='' fingerprint=''
 if [[ ${1-} == -n ]]; then
   dry=yes
 elif [[ ${1-} != tb4ebfb33c420eeb ]]; then
