@@ -68,14 +68,17 @@ prepare() {
       argv=(mmc step generate --config config/generate.json --job "$job" --setup "$out"/configure/configure --out "$out"/generate/"$job")
       ;;
     simulate)
+      fetch 1 6 0
       outputs all_generate 1 6 0
       argv=(mmc step simulate --config config/simulate.json --job "$job" --setup "$out"/configure/configure --process "${all_generate[@]}" --out "$out"/simulate/"$job")
       ;;
     analyse)
+      fetch $((7 + $1 - 14)) 1 $(($1 - 14))
       outputs all_simulate $((7 + $1 - 14)) 1 $(($1 - 14))
       argv=(mmc step analyse --config config/analyse.json --job "$job" --setup "$out"/configure/configure --events "${all_simulate[$1 - 14]}" --out "$out"/analyse/"$job")
       ;;
     combine)
+      fetch 14 7 0
       outputs all_analyse 14 7 0
       argv=(mmc step combine --config config/combine.json --job "$job" --setup "$out"/configure/configure --analysed "${all_analyse[@]}" --out "$out"/combine/"$job")
       ;;
@@ -83,10 +86,12 @@ prepare() {
       argv=(mmc step sample --config config/sample.json --job "$job" --events "$out"/combine/combine --out "$out"/sample/"$job")
       ;;
     train)
+      fetch 22 3 0
       outputs all_sample 22 3 0
       argv=(mmc step train --config config/train.json --job "$job" --samples "${all_sample[@]}" --out "$out"/train/"$job")
       ;;
     evaluate)
+      fetch $((25 + $1 - 28)) 1 $(($1 - 28))
       outputs all_train $((25 + $1 - 28)) 1 $(($1 - 28))
       argv=(mmc step evaluate --config config/evaluate.json --job "$job" --events "$out"/combine/combine --model "${all_train[$1 - 28]}" --out "$out"/evaluate/"$job")
       ;;
@@ -94,8 +99,11 @@ prepare() {
       argv=(mmc step baselines --config config/baselines.json --job "$job" --events "$out"/combine/combine --out "$out"/baselines/"$job")
       ;;
     report)
+      fetch 25 3 0
       outputs all_train 25 3 0
+      fetch 28 3 0
       outputs all_evaluate 28 3 0
+      fetch 31 3 0
       outputs all_baselines 31 3 0
       argv=(mmc step report --config config/report.json --job "$job" --events "$out"/combine/combine --model "${all_train[@]}" --limits "${all_evaluate[@]}" --baseline "${all_baselines[@]}" --out "$out"/report/"$job")
       ;;

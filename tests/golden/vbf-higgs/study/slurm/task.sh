@@ -68,19 +68,24 @@ prepare() {
       argv=(mmc step generate --config config/generate.json --job "$job" --out "$out"/generate/"$job")
       ;;
     simulate)
+      fetch 1 1 0
       outputs all_generate 1 1 0
       argv=(mmc step simulate --config config/simulate.json --job "$job" --setup "$out"/configure/configure --process "${all_generate[@]}" --out "$out"/simulate/"$job")
       ;;
     detect)
+      fetch $((2 + $1 - 8)) 1 $(($1 - 8))
       outputs all_simulate $((2 + $1 - 8)) 1 $(($1 - 8))
       argv=(mmc step detect --config config/detect.json --job "$job" --events "${all_simulate[$1 - 8]}" --out "$out"/detect/"$job")
       ;;
     analyse)
+      fetch $((2 + $1 - 14)) 1 $(($1 - 14))
       outputs all_simulate $((2 + $1 - 14)) 1 $(($1 - 14))
+      fetch $((8 + $1 - 14)) 1 $(($1 - 14))
       outputs all_detect $((8 + $1 - 14)) 1 $(($1 - 14))
       argv=(mmc step analyse --config config/analyse.json --job "$job" --setup "$out"/configure/configure --events "${all_simulate[$1 - 14]}" --detected "${all_detect[$1 - 14]}" --out "$out"/analyse/"$job")
       ;;
     combine)
+      fetch 14 6 0
       outputs all_analyse 14 6 0
       argv=(mmc step combine --config config/combine.json --job "$job" --setup "$out"/configure/configure --analysed "${all_analyse[@]}" --out "$out"/combine/"$job")
       ;;
@@ -88,10 +93,12 @@ prepare() {
       argv=(mmc step sample --config config/sample.json --job "$job" --events "$out"/combine/combine --out "$out"/sample/"$job")
       ;;
     train)
+      fetch 21 3 0
       outputs all_sample 21 3 0
       argv=(mmc step train --config config/train.json --job "$job" --samples "${all_sample[@]}" --out "$out"/train/"$job")
       ;;
     evaluate)
+      fetch $((24 + $1 - 27)) 1 $(($1 - 27))
       outputs all_train $((24 + $1 - 27)) 1 $(($1 - 27))
       argv=(mmc step evaluate --config config/evaluate.json --job "$job" --events "$out"/combine/combine --model "${all_train[$1 - 27]}" --out "$out"/evaluate/"$job")
       ;;
@@ -99,8 +106,11 @@ prepare() {
       argv=(mmc step baselines --config config/baselines.json --job "$job" --events "$out"/combine/combine --out "$out"/baselines/"$job")
       ;;
     report)
+      fetch 24 3 0
       outputs all_train 24 3 0
+      fetch 27 3 0
       outputs all_evaluate 27 3 0
+      fetch 30 3 0
       outputs all_baselines 30 3 0
       argv=(mmc step report --config config/report.json --job "$job" --events "$out"/combine/combine --model "${all_train[@]}" --limits "${all_evaluate[@]}" --baseline "${all_baselines[@]}" --out "$out"/report/"$job")
       ;;
