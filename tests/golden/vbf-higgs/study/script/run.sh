@@ -192,7 +192,7 @@ prepare() {
 # Ask which jobs have to run: those without an output, and those whose output is damaged or out of date. Outputs that are
 # needed are read whole when $1 is empty. Fails if no job can run.
 look() {
-  local table=$out/.pending.tsv row wait reason code checker again=() stage job fingerprint readers
+  local table=$out/.pending.tsv row wait reason code checker again=() later=() stage job fingerprint readers
   ready=() first=0 end=0 waits=()
   rm -f -- "$table" # which may be a link
   mmc pending "${accepted[@]}" ${only:+--stage "$only"} ${1:+--quick} jobs.tsv "$out" </dev/null >"$table" 3>&- &
@@ -212,19 +212,23 @@ look() {
       parse "$row"
       die "${stage}[$job] was made, and is not as it was made: $reason"
     fi
-    again[row]=$reason
+    [[ -z $reason ]] || again[row]=$reason
     ((++todo))
-    [[ $wait == later ]] || waits[row]=$wait
+    if [[ $wait == later ]]; then
+      later[row]=1
+      continue
+    fi
+    waits[row]=$wait
     [[ $wait != 0 ]] || ready[end++]=$row
   done <"$table"
   rm -f -- "$table"
   for ((row = 0; row < ${#rows[@]}; ++row)); do
-    if [[ -z ${again[row]+pending} ]]; then
+    if [[ -z ${waits[row]-}${later[row]-} ]]; then
       [[ -z ${state[row]-} ]] || continue
       state[row]=before
       parse "$row"
       printf 'skip %s %s 0.000\n' "$stage" "$job" >&3
-    elif [[ -n ${again[row]} ]]; then
+    elif [[ -n ${again[row]-} ]]; then
       parse "$row"
       [[ -n ${state[row]-} ]] || note skip 0
       state[row]=''
