@@ -65,11 +65,12 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [combine]=445
-  [sample]=451
-  [train]=464
-  [evaluate]=561
-  [baselines]=466
+  [combine]=186
+  [sample]=226
+  [train]=433
+  [evaluate]=938
+  [baselines]=227
+  [report]=212
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

@@ -62,9 +62,9 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [sample]=382
-  [train]=383
-  [evaluate]=390
+  [train]=373
+  [evaluate]=469
+  [report]=191
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

@@ -65,11 +65,12 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [combine]=399
-  [sample]=401
-  [train]=405
-  [evaluate]=454
-  [baselines]=454
+  [combine]=155
+  [sample]=166
+  [train]=389
+  [evaluate]=443
+  [baselines]=216
+  [report]=197
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

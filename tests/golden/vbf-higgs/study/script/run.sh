@@ -66,11 +66,12 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [combine]=383
-  [sample]=383
-  [train]=382
-  [evaluate]=499
-  [baselines]=404
+  [combine]=144
+  [sample]=144
+  [train]=373
+  [evaluate]=504
+  [baselines]=165
+  [report]=192
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

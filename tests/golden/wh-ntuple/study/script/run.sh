@@ -63,10 +63,10 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [sample]=382
-  [train]=383
-  [evaluate]=396
-  [baselines]=396
+  [train]=373
+  [evaluate]=387
+  [baselines]=158
+  [report]=191
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

@@ -65,11 +65,12 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [combine]=445
-  [sample]=434
-  [train]=412
-  [evaluate]=476
-  [baselines]=476
+  [combine]=185
+  [sample]=190
+  [train]=395
+  [evaluate]=460
+  [baselines]=238
+  [report]=212
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

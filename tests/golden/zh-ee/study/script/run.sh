@@ -65,11 +65,12 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [combine]=394
-  [sample]=391
-  [train]=387
-  [evaluate]=425
-  [baselines]=425
+  [combine]=151
+  [sample]=152
+  [train]=376
+  [evaluate]=415
+  [baselines]=187
+  [report]=195
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.

@@ -66,11 +66,12 @@ declare -A cores=(
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
   [simulate]=2048
-  [combine]=383
-  [sample]=382
+  [combine]=144
+  [sample]=144
   [train]=4096
-  [evaluate]=387
-  [baselines]=383
+  [evaluate]=469
+  [baselines]=145
+  [report]=191
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.
