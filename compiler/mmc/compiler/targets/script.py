@@ -2,7 +2,7 @@
 
 from mmc.compiler.catalogue.resources import FIRST_WAIT_S
 from mmc.compiler.plan.memory import memory_mib
-from mmc.compiler.plan.model import Plan
+from mmc.compiler.plan.model import Flow, Plan
 from mmc.compiler.targets import bash, dataflow
 from mmc.compiler.targets.bundle import Bundle, make_bundle
 from mmc.compiler.targets.options import Options
@@ -39,7 +39,7 @@ def documents(plan: Plan) -> dict[str, str]:
         }
         for stage in plan.stages
     ]
-    whole = sorted({str(read["array"]) for stage in stages for read in stage["reads"] if read["whole"]})
+    gathered = [item.stage for stage in plan.stages for item in stage.inputs if item.flow is Flow.ALL]
     lengths = {stage.name: dataflow.gathered_lengths(plan, stage) for stage in plan.stages}
     gathering = [
         {"name": name, "n": len(found), "bytes": sum(found)} for name, found in lengths.items() if len(found) > 1
@@ -50,7 +50,7 @@ def documents(plan: Plan) -> dict[str, str]:
             "script/run.sh.j2",
             stages=stages,
             shares=bash.shares(plan),
-            whole=[Shell(array) for array in whole],
+            whole=[Shell(bash.array(plan.stage(name))) for name in sorted(set(gathered))],
             gathering=gathering,
             longest_command=dataflow.LONGEST_COMMAND,
             n_jobs=plan.n_jobs,
