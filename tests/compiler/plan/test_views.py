@@ -16,6 +16,7 @@ from mmc.compiler.plan import views
 from mmc.compiler.plan.make import make_plan
 from mmc.compiler.plan.memory import (
     HELD,
+    INPUT,
     MADMINER,
     MAKES,
     MOST_RATIOS,
@@ -91,7 +92,7 @@ def test_memory_is_that_of_the_measurements() -> None:
     large = make_plan(build_study(fill_defaults(data)), {})
     needed = memory(large)
     points = 9 * 9 * 15 * 15
-    assert needed["combine", "with_backgrounds"] == MADMINER + 600_000_000
+    assert needed["combine", "with_backgrounds"] == MADMINER + 600_000_000 + 640 * INPUT
     assert needed["evaluate", "sally_all"] == TORCH + 1_200_000_000 + MOST_TOYS + points * POINT
     assert needed["baselines", "histogram.signal_only"] == MADMINER + 800_000_000 + MOST_TOYS + points * POINT
     assert needed["baselines", "rate.signal_only"] == MADMINER + 800_000_000 + points * POINT_OF_RATE
@@ -128,8 +129,10 @@ def test_memory_on_a_grid_is_at_least_the_measured_one(shape: tuple[int, ...], m
 @pytest.mark.parametrize(
     ("stage", "read", "own", "measured"),
     [
+        ("combine", 0, 160, 505),
         ("combine", 0, 310, 614),
         ("combine", 0, 931, 415),
+        ("ingest", 0, 160, 387),
         ("ingest", 0, 800, 1117),
         ("ingest", 0, 931, 900),
         ("sample", 310, 443, 1094),

@@ -43,8 +43,8 @@ class Held:
 
 MADMINER, TORCH = 150_000_000, 390_000_000
 HELD = {
-    COMBINE.name: Held(MADMINER, events=2.0, most=600_000_000),
-    INGEST.name: Held(MADMINER, events=1.4, most=1_100_000_000),
+    COMBINE.name: Held(MADMINER, events=2.3, most=600_000_000),
+    INGEST.name: Held(MADMINER, events=1.6, most=1_100_000_000),
     SAMPLE.name: Held(MADMINER, own=2.1, events=1.2, most=800_000_000),
     TRAIN.name: Held(TORCH, events=2.2, most=1_100_000_000),
     TUNE.name: Held(TORCH, events=2.2, most=1_100_000_000),
@@ -53,6 +53,8 @@ HELD = {
     COMBINATIONS.name: Held(MADMINER, events=2.0, most=1_200_000_000),
     REPORT.name: Held(200_000_000, events=1.0, most=600_000_000),
 }
+INPUT = 24_000
+"""What ``combine`` holds for each of its inputs."""
 MAKES = (COMBINE.name, INGEST.name)
 """The stages that write event files, and hold those alone."""
 TOYS, MOST_TOYS, POINT = 30_000, 400_000_000, 4_500
@@ -81,7 +83,7 @@ def memory(plan: Plan) -> dict[tuple[str, str], int]:
             read = job.size if stage.name in MAKES else sum(jobs[need].size for need in _events(stage.name, job))
             of_grid = _of_grid(stage, job, jobs, points)
             if held and (read or of_grid):
-                of_events = min(round(held.events * read), held.most)
+                of_events = min(round(held.events * read), held.most) + _inputs(stage, job) * INPUT
                 found[stage.name, job.name] = held.program + round(held.own * job.size) + of_events + of_grid
     return found
 
@@ -99,6 +101,12 @@ def _events(stage: str, job: Job) -> list[tuple[str, str]]:
     """The jobs whose events or samples a job reads: samples for networks, and event files for all others."""
     kinds = (SAMPLE.name,) if stage in (TRAIN.name, TUNE.name) else MAKES
     return [need for need in job.needs if need[0] in kinds]
+
+
+def _inputs(stage: Stage, job: Job) -> int:
+    """The event files that a job combines."""
+    entries = {**stage.settings, **job.settings}["jobs"] if stage.name == COMBINE.name else ()
+    return sum(entry.get("parts", 1) for entry in entries)
 
 
 def _points(settings: Mapping[str, Any]) -> int:

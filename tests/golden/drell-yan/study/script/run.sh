@@ -65,7 +65,7 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [combine]=186
+  [combine]=192
   [sample]=226
   [train]=433
   [evaluate]=938

@@ -65,7 +65,7 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [combine]=155
+  [combine]=157
   [sample]=166
   [train]=389
   [evaluate]=443

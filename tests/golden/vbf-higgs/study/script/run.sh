@@ -66,7 +66,7 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [combine]=144
+  [combine]=145
   [sample]=144
   [train]=373
   [evaluate]=504

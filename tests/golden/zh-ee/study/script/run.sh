@@ -65,7 +65,7 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [combine]=151
+  [combine]=153
   [sample]=152
   [train]=376
   [evaluate]=415
