@@ -66,7 +66,7 @@ COMMANDS = {
     "slurm": [sys.executable, "-c", RUN_WITH_PATH, "{path}", "submit", "."],
     "yadage": YADAGE_RUN,
 }
-FASTER_THAN_LINEAR = ("yadage",)
+FASTER_THAN_LINEAR = ("snakemake", "yadage")
 AT_ONCE = 1000
 """The most jobs whose outputs one job reads."""
 
