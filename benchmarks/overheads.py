@@ -1,13 +1,14 @@
 """What an engine adds to jobs that do next to nothing: a model in the number of jobs, checked outside of the fit.
 
-    python benchmarks/overheads.py [--engines script cwl …] [--pieces 5 25 75] [--check 50]
+    python benchmarks/overheads.py [--engines script cwl …] [--pieces 3 48 498] [--check 150] [--together 1]
 
 For each engine and number of pieces of a hand-made plan (each piece is simulated and analysed), the bundle is run with
 two jobs at a time, whose step program is a few lines of sh. Counted is the processor time of the engine and of all that
 it starts, and the wall time. The model is a + b·n for n jobs, and + c·n² for engines whose cost grows faster; it is for
 the processor time, for Slurm, whose daemons are not counted, for the wall time. `bare` are jobs alone. Prints one JSON
 object: for each engine the seconds at each n, the coefficients, and the prediction and the measurement at the point
-that is left out of the fit. `MMC_SNAKEMAKE` names Snakemake, `MMC_TOIL` Toil.
+that is left out of the fit. With `--together`, so many jobs are in one task of the engine. `MMC_SNAKEMAKE` names
+Snakemake, `MMC_TOIL` Toil.
 """
 
 import argparse
@@ -22,12 +23,14 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from mmc.compiler.catalogue.batch import Batch
 from mmc.compiler.targets import TARGETS, Options
 from mmc.compiler.targets.bundle import write
 
@@ -63,14 +66,17 @@ COMMANDS = {
     "slurm": [sys.executable, "-c", RUN_WITH_PATH, "{path}", "submit", "."],
     "yadage": YADAGE_RUN,
 }
-FASTER_THAN_LINEAR = ("yadage",)
+FASTER_THAN_LINEAR = ("snakemake", "yadage")
 AT_ONCE = 1000
 """The most jobs whose outputs one job reads."""
 
 
-def measured(engine: str, pieces: int, folder: Path, environment: dict[str, str]) -> tuple[int, float, float]:
+def measured(
+    engine: str, pieces: int, together: int, folder: Path, environment: dict[str, str]
+) -> tuple[int, float, float]:
     """The number of jobs, the processor time of a run, which must succeed, and its wall time."""
     plan = make_plan(pieces, [], at_once=AT_ONCE if pieces > AT_ONCE else 0)
+    plan = replace(plan, batch=Batch(jobs_per_task=together))
     target = {"bare": "script", "toil": "cwl"}.get(engine, engine)
     bundle = TARGETS[target](plan, Options())
     (folder / "event file").write_bytes(FILE_CONTENT)
@@ -106,8 +112,9 @@ def main() -> None:
     """Measure, fit and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engines", nargs="+", default=list(COMMANDS), choices=list(COMMANDS))
-    parser.add_argument("--pieces", nargs="+", type=int, default=[5, 25, 75])
-    parser.add_argument("--check", type=int, default=50)
+    parser.add_argument("--pieces", nargs="+", type=int, default=[3, 48, 498])
+    parser.add_argument("--check", type=int, default=150)
+    parser.add_argument("--together", type=int, default=1)
     arguments = parser.parse_args()
     result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="overheads-") as scratch:
@@ -124,7 +131,7 @@ def main() -> None:
             with ExitStack() as stack:
                 variables = stack.enter_context(cluster(10_001)) if engine == "slurm" else {}
                 every = [
-                    measured(engine, pieces, folder, environment | variables)
+                    measured(engine, pieces, arguments.together, folder, environment | variables)
                     for pieces in (*arguments.pieces, arguments.check)
                 ]
             *found, (n, check) = [(run[0], run[which]) for run in every]

@@ -14,7 +14,8 @@ from mmc.compiler.targets.bash import TABLE
 from mmc.compiler.targets.tasks import table_digest
 
 from tests.compiler.targets.conftest import Place, StepProgram
-from tests.compiler.targets.plans import make_plan, plans
+from tests.compiler.targets.plans import expected_commands, make_plan, plans
+from tests.compiler.targets.test_script import dry_run_words
 
 
 @given(plan=plans, setup=st.sampled_from([None, "source /x/activate", "it's ${x} \" `y`"]))
@@ -70,6 +71,15 @@ def test_rows_and_exit_codes(place: Place, step_program: StepProgram, tmp_path: 
         done = task(folder, step_program, *words)
         assert (done.returncode, done.stderr) == (2, f"task.sh: {message}\n")
     assert not list(tmp_path.rglob("hacked"))
+
+
+def test_late_rows_of_a_long_table(place: Place, step_program: StepProgram, tmp_path: Path) -> None:
+    plan = make_plan(6000, [], at_once=1000)
+    folder = place(plan, "slurm", tmp_path / "bundle")
+    words = [*expected_commands(plan).values()]
+    rows = (3, 6003, 9_999, 10_000, 12_002, 12_005, 12_009)
+    done = task(folder, step_program, "-n", *map(str, rows))
+    assert dry_run_words(done.stdout) == [words[row] for row in rows]
 
 
 def test_a_job_that_fails_is_tried_again(place: Place, step_program: StepProgram, tmp_path: Path) -> None:

@@ -117,3 +117,28 @@ def test_samples_of_a_file_that_is_read_in_blocks(
         drawn.append((*ratio, *sampler.sample_train_weights(points, 400, **options, **where)))
     for whole, in_blocks in zip(*drawn, strict=True):
         assert in_blocks == pytest.approx(whole, rel=1e-6, abs=1e-6)
+
+
+def test_each_partition_is_read_once_if_memory_holds_one(toy_events: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """8,000 events of ten numbers: 4,800 train, 1,600 validate, and memory holds 5,000."""
+    from madminer.sampling import benchmark, morphing_points
+
+    monkeypatch.setattr(sampler_module, "MOST", 5000 * 10 * 8)
+    read: list[int] = []
+    shares = sampler_module.balance_shares
+    monkeypatch.setattr(
+        sampler_module, "balance_shares", lambda weights, *more: read.append(len(weights)) or shares(weights, *more)
+    )
+    sampler = make_sampler(toy_events / "events.h5")
+    for partition in ("train", "validation"):
+        sampler.sample_train_ratio(
+            theta0=morphing_points(np.array([[0.5, 0.1], [-0.4, 0.9]])),
+            theta1=benchmark("sm"),
+            n_samples=40,
+            partition=partition,
+            test_split=0.2,
+            validation_split=0.2,
+            sample_only_from_closest_benchmark=False,
+        )
+    train, validation = read
+    assert train + validation == pytest.approx(6400, abs=20)

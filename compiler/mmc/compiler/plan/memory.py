@@ -1,46 +1,91 @@
 """Estimated memory of jobs, in bytes.
 
-Jobs read event files and samples in blocks, and hold a bounded part of them (docs/scaling.md). Below that bound they
-hold a few copies of what they read, measured with event files of 6 benchmarks and 3 observables, and of 15 benchmarks
-and 50 observables. A job of samples holds the samples that it draws, of any number.
+Jobs read event files and samples in blocks, and hold a bounded part of them. Below that bound they hold a few copies of
+what they read. A job of samples holds the samples that it draws twice, of any number. Limits on a grid hold the
+likelihoods of the toys of the closure tests at its points, up to a bound, and more for every point.
 
-Limits on a grid hold the likelihoods of the toys of the closure tests at its points, up to a bound, and more for every
-point: measured with 1,000, 18,225 and 100,000 points, four parameters and 625 bins of the score (docs/scaling.md).
+All numbers are measured: docs/scaling.md compares them with the estimates, stage by stage.
 """
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from mmc.compiler.catalogue.stages import BASELINES_STAGE, COMBINE, EVALUATE, INGEST, SAMPLE, TRAIN, TUNE
+from mmc.compiler.catalogue.baselines import FISHER, RATE
+from mmc.compiler.catalogue.stages import (
+    BASELINES_STAGE,
+    COMBINATIONS,
+    COMBINE,
+    EVALUATE,
+    INGEST,
+    REPORT,
+    SAMPLE,
+    TRAIN,
+    TUNE,
+)
 from mmc.compiler.plan.model import Job, Plan, Stage
 
-PROGRAM = 400_000_000
-"""Python with MadMiner and torch."""
-MOST = 1_600_000_000
-"""The most that a job holds of event files and samples."""
-OWN = {COMBINE.name: 3, INGEST.name: 3, SAMPLE.name: 1}
-"""How many times a job of a stage holds its output."""
-READ = {SAMPLE.name: 2, TRAIN.name: 3, TUNE.name: 3, EVALUATE.name: 3, BASELINES_STAGE.name: 3}
-"""How many times a job of a stage holds what it reads."""
-WITH_GRID = (EVALUATE.name, BASELINES_STAGE.name)
-"""The stages whose jobs compute limits on a grid."""
+
+@dataclass(frozen=True)
+class Held:
+    """What a job of a stage holds."""
+
+    program: int
+    """Python with the packages that the step imports."""
+    own: float = 0.0
+    """How many times a job holds its output, of any size."""
+    events: float = 0.0
+    """How many times it holds event files and samples, those that it reads or the one that it writes."""
+    most: int = 0
+    """The most that it holds of them."""
+
+
+MADMINER, TORCH = 150_000_000, 390_000_000
+HELD = {
+    COMBINE.name: Held(MADMINER, events=2.3, most=600_000_000),
+    INGEST.name: Held(MADMINER, events=1.6, most=1_100_000_000),
+    SAMPLE.name: Held(MADMINER, own=2.1, events=1.2, most=800_000_000),
+    TRAIN.name: Held(TORCH, events=2.2, most=1_100_000_000),
+    TUNE.name: Held(TORCH, events=2.2, most=1_100_000_000),
+    EVALUATE.name: Held(TORCH, events=2.7, most=1_200_000_000),
+    BASELINES_STAGE.name: Held(MADMINER, events=3.0, most=800_000_000),
+    COMBINATIONS.name: Held(MADMINER, events=2.0, most=1_200_000_000),
+    REPORT.name: Held(200_000_000, events=1.0, most=600_000_000),
+}
+INPUT = 24_000
+"""What ``combine`` holds for each of its inputs."""
+MAKES = (COMBINE.name, INGEST.name)
+"""The stages that write event files, and hold those alone."""
 TOYS, MOST_TOYS, POINT = 30_000, 400_000_000, 4_500
 """What limits hold for each point of a grid: likelihoods of toys, together at most a bound, and all else."""
-RATIOS, MOST_RATIOS = 160_000, 800_000_000
-"""What they hold for each point of the ratios that a network has estimated for events, and at most."""
+POINT_OF_RATE = 1_200
+"""What the limits of the rate hold for each point, and those of each part of a combination."""
+NETWORK, RATIO, MOST_RATIOS = 100_000_000, 8, 800_000_000
+"""What the evaluation of a network of ratios holds, and for each pair of a test event and a point, and at most."""
+POINT_OF_REPORT = 100
+"""What the report holds for each point of each of the limits."""
 
 
 def memory(plan: Plan) -> dict[tuple[str, str], int]:
     """The memory of the jobs by stage and name, as far as the size of what they hold is known before the run."""
-    size = {(stage.name, job.name): job.size for stage in plan.stages for job in stage.jobs}
-    found = {
-        (stage.name, job.name): (_held(stage.name, job, size), _of_grid(stage, job))
+    jobs = {(stage.name, job.name): job for stage in plan.stages for job in stage.jobs}
+    points = {
+        (stage.name, job.name): _points({**stage.settings, **job.settings})
         for stage in plan.stages
-        if stage.name in OWN or stage.name in READ
+        if stage.name in HELD
         for job in stage.jobs
     }
-    return {key: PROGRAM + held + of_grid for key, (held, of_grid) in found.items() if held or of_grid}
+    found = {}
+    for stage in plan.stages:
+        held = HELD.get(stage.name)
+        for job in stage.jobs if held else ():
+            read = job.size if stage.name in MAKES else sum(jobs[need].size for need in _events(stage.name, job))
+            of_grid = _of_grid(stage, job, jobs, points)
+            if held and (read or of_grid):
+                of_events = min(round(held.events * read), held.most) + _inputs(stage, job) * INPUT
+                found[stage.name, job.name] = held.program + round(held.own * job.size) + of_events + of_grid
+    return found
 
 
 def memory_mib(plan: Plan) -> dict[str, int]:
@@ -52,18 +97,37 @@ def memory_mib(plan: Plan) -> dict[str, int]:
     return found | {name: amount for name, amount in asked.items() if amount is not None}
 
 
-def _of_grid(stage: Stage, job: Job) -> int:
-    """What a job holds for the points of its grid; 0 for jobs without limits on a grid."""
-    settings: Mapping[str, Any] = {**stage.settings, **job.settings}
-    grid = settings.get("grid", {})
-    if stage.name not in WITH_GRID or not grid:
+def _events(stage: str, job: Job) -> list[tuple[str, str]]:
+    """The jobs whose events or samples a job reads: samples for networks, and event files for all others."""
+    kinds = (SAMPLE.name,) if stage in (TRAIN.name, TUNE.name) else MAKES
+    return [need for need in job.needs if need[0] in kinds]
+
+
+def _inputs(stage: Stage, job: Job) -> int:
+    """The event files that a job combines."""
+    entries = {**stage.settings, **job.settings}["jobs"] if stage.name == COMBINE.name else ()
+    return sum(entry.get("parts", 1) for entry in entries)
+
+
+def _points(settings: Mapping[str, Any]) -> int:
+    """The points of a job's grid; 0 without limits on a grid."""
+    if settings.get("baseline") == FISHER.name or not settings.get("grid"):
         return 0
-    points = math.prod(int(axis["points"]) for axis in grid.values())
-    of_network = stage.name == EVALUATE.name and "score_bins" not in settings
-    ratios = min(points * RATIOS, MOST_RATIOS) if of_network else 0
-    return min(points * TOYS, MOST_TOYS) + ratios + points * POINT
+    return math.prod(int(axis["points"]) for axis in settings["grid"].values())
 
 
-def _held(stage: str, job: Job, size: dict[tuple[str, str], int]) -> int:
-    own, read = OWN.get(stage, 0) * job.size, READ.get(stage, 0) * sum(size[need] for need in job.needs)
-    return own + min(read, MOST) if stage == SAMPLE.name else min(own + read, MOST)
+def _of_grid(stage: Stage, job: Job, jobs: Mapping[tuple[str, str], Job], points: Mapping[tuple[str, str], int]) -> int:
+    """What a job holds for the points of its grid, or of those of the limits that it shows."""
+    if stage.name == REPORT.name:
+        return POINT_OF_REPORT * sum(points.get(need, 0) for need in job.needs)
+    settings: Mapping[str, Any] = {**stage.settings, **job.settings}
+    n = points[stage.name, job.name]
+    if stage.name == COMBINATIONS.name:
+        return n * POINT_OF_RATE * len(settings["of"])
+    if not n or settings.get("baseline") == RATE.name:
+        return n * POINT_OF_RATE
+    ratios = 0
+    if stage.name == EVALUATE.name and "score_bins" not in settings:
+        n_events = sum(jobs[need].events for need in _events(stage.name, job)) * settings["test_split"]
+        ratios = NETWORK + min(round(n * n_events * RATIO), MOST_RATIOS)
+    return min(n * TOYS, MOST_TOYS) + ratios + n * POINT

@@ -92,10 +92,25 @@ def shares(plan: Plan) -> list[Shell]:
     ]
 
 
-def gathered(plan: Plan) -> list[Stage]:
-    """The stages with several outputs in one command, or with a different output for each job."""
-    read = {item.stage for stage in plan.stages for item in stage.inputs if item.flow is not Flow.ONE}
-    return [stage for stage in plan.stages if stage.name in read]
+def reads(plan: Plan, stage: Stage, first: Mapping[str, int]) -> list[dict[str, Shell | bool]]:
+    """The arrays that a stage's command names; the rows of the table that they hold: first, number, first index; and
+    whether they are the same for all jobs of the stage."""
+    found: list[dict[str, Shell | bool]] = []
+    here = f"$1 - {first[stage.name]}"
+    for item in stage.inputs:
+        if item.flow is Flow.ONE:
+            continue
+        upstream = plan.stage(item.stage)
+        start = first[item.stage]
+        if item.flow is Flow.ALL:
+            rows = f"{start} {len(upstream.jobs)} 0"
+        elif item.flow is Flow.EACH:
+            rows = f"$(({start} + {here})) 1 $(({here}))"
+        else:
+            begin, n = share(stage, first)
+            rows = f"$(({start} + {begin})) $(({n})) $(({begin}))"
+        found.append({"array": Shell(array(upstream)), "range": Shell(rows), "whole": item.flow is Flow.ALL})
+    return found
 
 
 def array(stage: Stage) -> str:

@@ -2,7 +2,7 @@
 
 from mmc.compiler.catalogue.resources import FIRST_WAIT_S
 from mmc.compiler.plan.memory import memory_mib
-from mmc.compiler.plan.model import Plan
+from mmc.compiler.plan.model import Flow, Plan
 from mmc.compiler.targets import bash, dataflow
 from mmc.compiler.targets.bundle import Bundle, make_bundle
 from mmc.compiler.targets.options import Options
@@ -35,12 +35,11 @@ def documents(plan: Plan) -> dict[str, str]:
             "retries": stage.resources.retries,
             "memory_mib": needed.get(stage.name),
             "command": bash.command(plan, stage, first),
+            "reads": bash.reads(plan, stage, first),
         }
         for stage in plan.stages
     ]
-    gathered = [
-        {"array": bash.array(stage), "first": first[stage.name], "n": len(stage.jobs)} for stage in bash.gathered(plan)
-    ]
+    gathered = [item.stage for stage in plan.stages for item in stage.inputs if item.flow is Flow.ALL]
     lengths = {stage.name: dataflow.gathered_lengths(plan, stage) for stage in plan.stages}
     gathering = [
         {"name": name, "n": len(found), "bytes": sum(found)} for name, found in lengths.items() if len(found) > 1
@@ -50,8 +49,8 @@ def documents(plan: Plan) -> dict[str, str]:
             Shell,
             "script/run.sh.j2",
             stages=stages,
-            gathered=gathered,
             shares=bash.shares(plan),
+            whole=[Shell(bash.array(plan.stage(name))) for name in sorted(set(gathered))],
             gathering=gathering,
             longest_command=dataflow.LONGEST_COMMAND,
             n_jobs=plan.n_jobs,

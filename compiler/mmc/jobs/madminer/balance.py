@@ -29,7 +29,7 @@ def balance_shares(weights: Array, origin: npt.NDArray[np.intp], means: Mapping[
     sampled = np.array(sorted(means), dtype=np.intp)
     densities = np.abs(weights[np.ix_(np.flatnonzero(signal), sampled)]) / [means[k] for k in sampled.tolist()]
     total = densities.sum(axis=1)
-    at_origin = densities[range(len(densities)), np.searchsorted(sampled, origin[signal])]
+    at_origin = densities[np.arange(len(densities)), np.searchsorted(sampled, origin[signal])]
     shares[signal] = np.divide(at_origin, total, out=np.zeros_like(total), where=total > 0.0)
     return shares
 

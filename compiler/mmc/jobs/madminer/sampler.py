@@ -37,7 +37,9 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             self._width = width(path)
             self._batches: dict[Any, Sequence[tuple[Any, ...]]] = {}
             self._kept = 0
-            """The bytes of :attr:`_batches`."""
+            """The bytes of :attr:`_batches`, which are all of one partition."""
+            self._means: dict[Any, Any] = {}
+            """The mean weights of some events, for the balance heuristic."""
             self._sums: dict[Any, tuple[Any, ...]] = {}
             self.resamples = False
             """Whether events count a random number of times, Poisson-distributed with mean 1 (bootstrap)."""
@@ -51,21 +53,28 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
         def event_loader(self, start: int = 0, end: int | None = None, **options: Any) -> Any:
             near = options.pop("generated_close_to", None)
             assert not options, options
+            for x, weights in self._loaded(start, end, near):
+                yield x, weights.copy()  # the caller scales the weights in place
+
+        def _loaded(self, start: int, end: int | None, near: Any) -> Iterable[tuple[Any, Any]]:
+            """Observables and weights of some events a block at a time, which stay in memory as far as they fit."""
             benchmark = self._find_closest_benchmark(near)
             key = (start, end, benchmark, self.resamples)
             if key in self._batches:
-                batches: Iterable[tuple[Any, ...]] = self._batches[key]
-            else:
-                batches = self._resampled(self._batches_of(start, end, near), key)
-                n_bytes = self._width * ((end or self.n_samples) - start)
-                if benchmark is not None:
-                    n_near = self.n_events_generated_per_benchmark[benchmark] + self.n_events_backgrounds
-                    n_bytes = n_bytes * int(n_near) // self.n_samples
-                if self._kept + n_bytes <= MOST:
-                    self._kept += n_bytes
-                    batches = self._batches[key] = list(batches)
-            for x, weights in batches:
-                yield x, weights.copy()  # the caller scales the weights in place
+                return self._batches[key]
+            if any(other[:2] != (start, end) for other in self._batches):  # the samples of that partition are drawn
+                self._batches.clear()
+                self._kept = 0
+            batches = self._resampled(self._batches_of(start, end, near), key)
+            n_bytes = self._width * ((end or self.n_samples) - start)
+            if benchmark is not None:
+                n_near = self.n_events_generated_per_benchmark[benchmark] + self.n_events_backgrounds
+                n_bytes = n_bytes * int(n_near) // self.n_samples
+            if self._kept + n_bytes > MOST:
+                return batches
+            self._kept += n_bytes
+            self._batches[key] = list(batches)
+            return self._batches[key]
 
         def _batches_of(self, start: int, end: int | None, near: Any) -> Iterator[tuple[Any, Any]]:
             """Observables and weights of some events a block at a time, combined as samples need them."""
@@ -78,10 +87,12 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
                 (x, weights / factors[origin][:, np.newaxis], origin)
                 for x, weights, origin in load(return_sampling_ids=True)
             )
-            means = mean_weights(
-                (weights / factors[origin][:, np.newaxis], origin)
-                for _, weights, origin in load(return_sampling_ids=True)
-            )
+            if (start, end) not in self._means:
+                self._means[start, end] = mean_weights(
+                    (weights / factors[origin][:, np.newaxis], origin)
+                    for _, weights, origin in load(return_sampling_ids=True)
+                )
+            means = self._means[start, end]
             for x, weights, origin in own:
                 yield x, weights * balance_shares(weights[:, :n_physical], origin, means)[:, np.newaxis]
 
@@ -160,7 +171,7 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             start, end, _ = self._calculate_partition_bounds(*where.values())
             x, weights = np.empty((len(rows), self.n_observables)), np.empty((len(rows), self.n_benchmarks))
             done = 0
-            for some_x, some_weights in self.event_loader(start=start, end=end, generated_close_to=near):
+            for some_x, some_weights in self._loaded(start, end, near):
                 here = (rows >= done) & (rows < done + len(some_x))
                 x[here], weights[here] = some_x[rows[here] - done], some_weights[rows[here] - done]
                 done += len(some_x)
@@ -176,7 +187,7 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             (total,), _ = self.xsecs([theta], [nu], generated_close_to=near, **where)
             if not total > 0.0:
                 raise RuntimeError(f"the cross section is not positive {self._place(theta)}")
-            batches = self.event_loader(start=start, end=end, generated_close_to=near)
+            batches = self._loaded(start, end, near)
             return factor / total * np.concatenate([mdot(matrix, w) * self._factors(nu, w) for _, w in batches])
 
         def _place(self, theta: Any) -> str:
@@ -238,7 +249,7 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             if key not in self._sums:
                 start, end, factor = self._calculate_partition_bounds(partition, test_split, validation_split)
                 total, squares, varied, n_events = 0.0, 0.0, 0.0, 0
-                for _, w in self.event_loader(start=start, end=end, generated_close_to=generated_close_to):
+                for _, w in self._loaded(start, end, generated_close_to):
                     factors = self._factors(nu, w)
                     total, squares = total + factors @ w, squares + factors @ w**2
                     varied = varied + (factors * self._slopes(nu, w)) @ w

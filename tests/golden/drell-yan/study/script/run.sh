@@ -65,11 +65,12 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [combine]=445
-  [sample]=451
-  [train]=464
-  [evaluate]=561
-  [baselines]=466
+  [combine]=192
+  [sample]=226
+  [train]=433
+  [evaluate]=938
+  [baselines]=227
+  [report]=212
 )
 
 # How often a job of a stage is tried again that fails, where the study says so.
@@ -77,25 +78,16 @@ declare -A retries=(
 )
 
 # jobs.tsv has a row for each job, in an order in which they can run: stage, job, fingerprint, the number of jobs that
-# it waits for, and the rows of the jobs that wait for it ("3" or "3-7", counted from 0).
-stages=() jobs=() fingerprints=() readers=()
+# it waits for, and the rows of the jobs that wait for it ("3" or "3-7", counted from 0). Little is held for each job: to
+# start one, the system copies the tables of all memory that this shell has.
+rows=()       # by row: its text
 waits=()      # by row: for how many jobs a job still waits; only jobs that can run now
 ready=()      # rows of the jobs that wait for none, in the order in which they start: from index first to before end
 state=()      # by row: before (done by an earlier run) or made; empty for a job that is still to run
 
 load() {
-  local stage job fingerprint wait reader folders=()
-  while IFS=$'\t' read -r stage job fingerprint wait reader; do
-    stages+=("$stage") jobs+=("$job") fingerprints+=("$fingerprint") readers+=("$reader") folders+=("$out/$stage/$job")
-  done <jobs.tsv
-  ((${#jobs[@]} == 41)) || die "jobs.tsv does not belong to this file: it should have 41 rows"
-  all_generate=("${folders[@]:1:6}") # what the jobs of a stage write
-  all_simulate=("${folders[@]:7:11}") # what the jobs of a stage write
-  all_analyse=("${folders[@]:18:11}") # what the jobs of a stage write
-  all_sample=("${folders[@]:30:2}") # what the jobs of a stage write
-  all_train=("${folders[@]:32:3}") # what the jobs of a stage write
-  all_evaluate=("${folders[@]:35:2}") # what the jobs of a stage write
-  all_baselines=("${folders[@]:37:3}") # what the jobs of a stage write
+  mapfile -t rows <jobs.tsv
+  ((${#rows[@]} == 41)) || die "jobs.tsv does not belong to this file: it should have 41 rows"
   fits simulate 6 192
   fits combine 11 343
   fits train 2 50
@@ -110,11 +102,45 @@ fits() {
     die "the job of $1 names $2 folders in $out, more than Linux takes in one command: choose a shorter path with -o"
 }
 
-# Set argv to the command of the job in row $1.
+# Set stage, job, fingerprint and readers to those of row $1, which is in rows.
+# shellcheck disable=SC2034 # not every script needs all
+parse() {
+  local rest=${rows[$1]-}
+  stage=${rest%%$'\t'*} rest=${rest#*$'\t'}
+  job=${rest%%$'\t'*} rest=${rest#*$'\t'}
+  fingerprint=${rest%%$'\t'*} readers=${rest##*$'\t'}
+}
+
+# Set the entries of the array $1 from $4 on to the folders that the jobs in $3 rows from $2 on write.
+# shellcheck disable=SC2034 # the array is another's
+outputs() {
+  local -n folders=$1
+  local stage job fingerprint readers row index=$4
+  for ((row = $2; row < $2 + $3; ++row)); do
+    parse "$row"
+    folders[index++]=$out/$stage/$job
+  done
+}
+
+# Whether the job whose row was parsed has made its output.
+finished() {
+  local record='' file=$out/$stage/$job/job.json
+  [[ -f $file ]] && IFS= read -r -d '' record <"$file"
+  [[ $record == *"\"$fingerprint\""* ]]
+}
+
+# What all jobs of a stage write, from the first job on that reads it.
+all_analyse=()
+all_baselines=()
+all_evaluate=()
+all_generate=()
+all_sample=()
+all_train=()
+
+# Set argv to the command of the job in row $1, which was parsed.
 # shellcheck disable=SC2016 # names of files may hold anything
 prepare() {
-  local job=${jobs[$1]}
-  case ${stages[$1]} in
+  case $stage in
     configure)
       argv=(mmc step configure --config config/configure.json --job "$job" --out "$out"/configure/"$job")
       ;;
@@ -122,27 +148,36 @@ prepare() {
       argv=(mmc step generate --config config/generate.json --job "$job" --setup "$out"/configure/configure --out "$out"/generate/"$job")
       ;;
     simulate)
+      ((${#all_generate[@]})) || outputs all_generate 1 6 0
       argv=(mmc step simulate --config config/simulate.json --job "$job" --setup "$out"/configure/configure --process "${all_generate[@]}" --out "$out"/simulate/"$job")
       ;;
     analyse)
+      local all_simulate=()
+      outputs all_simulate $((7 + $1 - 18)) 1 $(($1 - 18))
       argv=(mmc step analyse --config config/analyse.json --job "$job" --setup "$out"/configure/configure --events "${all_simulate[$1 - 18]}" --out "$out"/analyse/"$job")
       ;;
     combine)
+      ((${#all_analyse[@]})) || outputs all_analyse 18 11 0
       argv=(mmc step combine --config config/combine.json --job "$job" --setup "$out"/configure/configure --analysed "${all_analyse[@]}" --out "$out"/combine/"$job")
       ;;
     sample)
       argv=(mmc step sample --config config/sample.json --job "$job" --events "$out"/combine/combine --out "$out"/sample/"$job")
       ;;
     train)
+      ((${#all_sample[@]})) || outputs all_sample 30 2 0
       argv=(mmc step train --config config/train.json --job "$job" --samples "${all_sample[@]}" --out "$out"/train/"$job")
       ;;
     evaluate)
+      ((${#all_train[@]})) || outputs all_train 32 3 0
       argv=(mmc step evaluate --config config/evaluate.json --job "$job" --events "$out"/combine/combine --model "${all_train[@]}" --out "$out"/evaluate/"$job")
       ;;
     baselines)
       argv=(mmc step baselines --config config/baselines.json --job "$job" --events "$out"/combine/combine --out "$out"/baselines/"$job")
       ;;
     report)
+      ((${#all_train[@]})) || outputs all_train 32 3 0
+      ((${#all_evaluate[@]})) || outputs all_evaluate 35 2 0
+      ((${#all_baselines[@]})) || outputs all_baselines 37 3 0
       argv=(mmc step report --config config/report.json --job "$job" --events "$out"/combine/combine --model "${all_train[@]}" --limits "${all_evaluate[@]}" --baseline "${all_baselines[@]}" --out "$out"/report/"$job")
       ;;
   esac
@@ -151,7 +186,7 @@ prepare() {
 # Ask which jobs have to run: those without an output, and those whose output is damaged or out of date. Outputs that are
 # needed are read whole when $1 is empty. Fails if no job can run.
 look() {
-  local table=$out/.pending.tsv row wait reason code checker again=()
+  local table=$out/.pending.tsv row wait reason code checker again=() later=() stage job fingerprint readers
   ready=() first=0 end=0 waits=()
   rm -f -- "$table" # which may be a link
   mmc pending "${accepted[@]}" ${only:+--stage "$only"} ${1:+--quick} jobs.tsv "$out" </dev/null >"$table" 3>&- &
@@ -167,33 +202,35 @@ look() {
   fi
   todo=0
   while read -r row wait reason; do
-    [[ ${state[row]-} != made ]] || die "${stages[row]}[${jobs[row]}] was made, and is not as it was made: $reason"
-    again[row]=$reason
+    if [[ ${state[row]-} == made ]]; then
+      parse "$row"
+      die "${stage}[$job] was made, and is not as it was made: $reason"
+    fi
+    [[ -z $reason ]] || again[row]=$reason
     ((++todo))
-    [[ $wait == later ]] || waits[row]=$wait
+    if [[ $wait == later ]]; then
+      later[row]=1
+      continue
+    fi
+    waits[row]=$wait
     [[ $wait != 0 ]] || ready[end++]=$row
   done <"$table"
   rm -f -- "$table"
-  for row in "${!jobs[@]}"; do
-    if [[ -z ${again[row]+pending} ]]; then
+  for ((row = 0; row < ${#rows[@]}; ++row)); do
+    if [[ -z ${waits[row]-}${later[row]-} ]]; then
       [[ -z ${state[row]-} ]] || continue
       state[row]=before
-      printf 'skip %s %s 0.000\n' "${stages[row]}" "${jobs[row]}" >&3
-    elif [[ -n ${again[row]} ]]; then
-      [[ -n ${state[row]-} ]] || note skip "$row" 0
+      parse "$row"
+      printf 'skip %s %s 0.000\n' "$stage" "$job" >&3
+    elif [[ -n ${again[row]-} ]]; then
+      parse "$row"
+      [[ -n ${state[row]-} ]] || note skip 0
       state[row]=''
-      note again "$row" 0 "${again[row]}"
-      printf 'run.sh: %s[%s] is made again: %s\n' "${stages[row]}" "${jobs[row]}" "${again[row]}" >&2
+      note again 0 "${again[row]}"
+      printf 'run.sh: %s[%s] is made again: %s\n' "$stage" "$job" "${again[row]}" >&2
     fi
   done
   ((end))
-}
-
-# Whether the job in row $1 has made its output.
-finished() {
-  local record='' file=$out/${stages[$1]}/${jobs[$1]}/job.json
-  [[ -f $file ]] && IFS= read -r -d '' record <"$file"
-  [[ $record == *"\"${fingerprints[$1]}\""* ]]
 }
 
 # Set clock to microseconds, of which bash before 5.0 knows whole seconds only.
@@ -202,33 +239,36 @@ tick() {
   clock=$((10#${clock/[!0-9]/}))
 }
 
+# Log what happens to the job whose row was parsed.
 note() {
-  printf '%s %s %s %d.%03d%s\n' "$1" "${stages[$2]}" "${jobs[$2]}" $(($3 / 1000000)) $(($3 / 1000 % 1000)) \
-    "${4:+ $4}" >&3
+  printf '%s %s %s %d.%03d%s\n' "$1" "$stage" "$job" $(($2 / 1000000)) $(($2 / 1000 % 1000)) "${3:+ $3}" >&3
 }
 
 # Start the job in row $1; if it has failed before, it waits first, and its log goes on.
 launch() {
-  local tried=${tries[$1]-0} log=$out/${stages[$1]}/${jobs[$1]}.out
+  local tried=${tries[$1]-0} log stage job fingerprint readers
+  parse "$1"
+  log=$out/$stage/$job.out
   prepare "$1"
   tick
   started[$1]=$clock
-  note start "$1" 0
+  note start 0
   [[ -L $log || (-e $log && ! -f $log) ]] && rm -f -- "$log" # a FIFO would be waited for
   ((tried)) || : >"$log"
-  MMC_WAIT_S=$((tried ? 10 << (tried - 1) : 0)) MMC_FINGERPRINT=${fingerprints[$1]} "${argv[@]}" </dev/null >>"$log" \
+  MMC_WAIT_S=$((tried ? 10 << (tried - 1) : 0)) MMC_FINGERPRINT=$fingerprint "${argv[@]}" </dev/null >>"$log" \
     2>&1 3>&- &
   running[$1]=$!
   ((signals)) && kill -TERM "$!" # it came while the job was being started
-  ((busy += ${cores[${stages[$1]}]}, held += ${memory[${stages[$1]}]-0}))
+  ((busy += ${cores[$stage]}, held += ${memory[$stage]-0}))
 }
 
 # Start what is ready and fits; what does not fit at all runs alone.
 start() {
-  local row cost size
+  local row stage cost size
   while ((first < end && failures == 0 && signals == 0)); do
     row=${ready[first]}
-    cost=${cores[${stages[row]}]} size=${memory[${stages[row]}]-0}
+    stage=${rows[row]%%$'\t'*}
+    cost=${cores[$stage]} size=${memory[$stage]-0}
     ((busy == 0 || (busy + cost <= n_cores && (size == 0 || held + size <= n_memory)))) || return
     launch "$row"
     unset "ready[first]" # the shell looks for elements from the first one on
@@ -236,13 +276,15 @@ start() {
   done
 }
 
-# The job in row $1 is done: those that waited for it alone are ready.
+# The job whose row was parsed is done: those that waited for it alone are ready.
 release() {
   local range row
-  for range in ${readers[$1]}; do
+  for range in $readers; do
     for ((row = ${range%-*}; row <= ${range#*-}; ++row)); do
       [[ -n ${waits[row]-} ]] || continue # done before, or for the next round
-      ((--waits[row])) || ready[end++]=$row
+      ((--waits[row])) && continue
+      unset "waits[row]"
+      ready[end++]=$row
     done
   done
 }
@@ -258,28 +300,30 @@ reason() {
 
 # The job in row $1 has ended with the status $2.
 settle() {
-  local what="${stages[$1]} ${jobs[$1]}" log="$out/${stages[$1]}/${jobs[$1]}.out" seconds how="exit code $2"
-  unset "running[$1]"
-  ((busy -= ${cores[${stages[$1]}]}, held -= ${memory[${stages[$1]}]-0}))
+  local stage job fingerprint readers what log seconds how="exit code $2"
+  parse "$1"
+  what="$stage $job" log=$out/$stage/$job.out
+  ((busy -= ${cores[$stage]}, held -= ${memory[$stage]-0}))
   tick
   ((seconds = clock - started[$1]))
-  if (($2 == 0)) && finished "$1"; then
+  unset "running[$1]" "started[$1]"
+  if (($2 == 0)) && finished; then
     ((++done, --todo))
     state[$1]=made
-    note "done" "$1" "$seconds"
-    [[ -t 1 ]] && printf '[%d/%d] %s, %d s\n' $((${#jobs[@]} - todo)) "${#jobs[@]}" "$what" $((seconds / 1000000))
-    release "$1"
+    note "done" "$seconds"
+    [[ -t 1 ]] && printf '[%d/%d] %s, %d s\n' $((${#rows[@]} - todo)) "${#rows[@]}" "$what" $((seconds / 1000000))
+    release
     return
   fi
   (($2)) || how='exit code 0, but without the output of this job'
-  if ((signals == 0 && ${tries[$1]-0} < ${retries[${stages[$1]}]-0} && $2 != 2)); then
-    note retry "$1" "$seconds" "$2"
+  if ((signals == 0 && ${tries[$1]-0} < ${retries[$stage]-0} && $2 != 2)); then
+    note retry "$seconds" "$2"
     printf 'run.sh: %s failed with %s%s and is tried again\n' "$what" "$how" "$(reason "$2")" | tee -a -- "$log" >&2
     ((tries[$1] += 1))
     launch "$1"
     return
   fi
-  note fail "$1" "$seconds" "$2"
+  note fail "$seconds" "$2"
   ((signals)) && return
   ((++failures))
   printf 'run.sh: %s failed with %s%s; what it printed is in %s, at the end:\n' "$what" "$how" "$(reason "$2")" \
@@ -496,10 +540,11 @@ if [[ -z $dry ]]; then
   claim
 fi
 load
-todo=${#jobs[@]}
+todo=${#rows[@]}
 if [[ -n $dry ]]; then
-  for row in "${!jobs[@]}"; do
-    [[ -z $only || ${stages[row]} == "$only" ]] || continue
+  for ((row = 0; row < ${#rows[@]}; ++row)); do
+    parse "$row"
+    [[ -z $only || $stage == "$only" ]] || continue
     prepare "$row"
     printf '%q' "${argv[0]}"
     printf ' %q' "${argv[@]:1}"
@@ -514,13 +559,13 @@ while look "${done#0}"; do # with jobs done, what was read whole before need not
   ((failures || signals)) && break
 done
 exec 3>&-
-printf 'run.sh: %d of %d jobs done, %d of them before, in %d s\n' $((${#jobs[@]} - todo)) "${#jobs[@]}" \
-  $((${#jobs[@]} - todo - done)) "$SECONDS"
+printf 'run.sh: %d of %d jobs done, %d of them before, in %d s\n' $((${#rows[@]} - todo)) "${#rows[@]}" \
+  $((${#rows[@]} - todo - done)) "$SECONDS"
 ((signals)) && die "stopped; run again to go on" "$status"
 ((failures)) && die "$failures failed; run again to go on"
 if [[ -n $only ]]; then
-  for row in "${!jobs[@]}"; do
-    [[ ${stages[row]} != "$only" || -n ${state[row]-} ]] || die "$only reads outputs of stages that have not been run"
+  for ((row = 0; row < ${#rows[@]}; ++row)); do
+    [[ ${rows[row]} != "$only"$'\t'* || -n ${state[row]-} ]] || die "$only reads outputs of stages that have not been run"
   done
   exit 0
 fi
