@@ -99,6 +99,8 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
         truth=problem.true_coefficients,
         profiled=problem.profiled,
     )
+    if result.binned is not None:
+        problem = problem.with_template(filled, result.binned.known)
     arrays = result.ratio.arrays(problem.grid.shape) | {
         f"edges_{name}": edges for name, edges in zip(histogram.observables, binning.edges, strict=True)
     }
@@ -123,11 +125,17 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
 def fill(problem: LimitProblem, partition: Partition, binning: Binning, columns: Sequence[int]) -> Filled:
     """The histogram of some observables, with the effects of nuisance parameters, from all events of a partition."""
     file = problem.file
-    filled = Filled(binning.size, len(file.benchmarks), file.nuisance_parameters, floating=file.floating)
+    filled = Filled(
+        binning.size,
+        len(file.benchmarks),
+        file.nuisance_parameters,
+        floating=file.floating,
+        n_samples=len(file.cross_sections.names),
+    )
     for block in file.blocks(partition):
         index = binning.index(block.events.x[:, list(columns)])
-        groups, members = group_of(len(index), block.start), file.members_of(block.labels())
-        filled.add(index, block.events.weights, block.variations(), groups, members)
+        groups, labels = group_of(len(index), block.start), block.labels()
+        filled.add(index, block.events.weights, block.variations(), groups, file.members_of(labels), labels=labels)
     return filled
 
 

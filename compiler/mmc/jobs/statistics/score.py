@@ -56,18 +56,30 @@ def score_result(
         scores = problem.file.joint_scores(events, reference, slopes) @ projection.T
         return Summaries(scores, events.probabilities(row))
 
+    labels, n_samples = problem.file.labels(problem.simulation), len(problem.file.cross_sections.names)
     test = Summaries(score(at_reference.x), at_reference.probabilities(row))
     data = None if problem.expects_simulation else Summaries(score(x), asimov)
     population = Summaries(score(problem.population.x), problem.population.probabilities(row))
     scores, data_x = score(template.x), problem.observed
     observed = None if data_x is None else Summaries(score(data_x.values), data_x.probabilities)
 
-    def figures(direction: Array, bins: Sequence[Bins], coefficients: Array, binning_row: Array) -> HistogramFigures:
+    def figures(
+        direction: Array, bins: Sequence[Bins], coefficients: Array, binning_row: Array, n_samples: int = 0
+    ) -> tuple[HistogramFigures, Filled]:
         projected = Events(scores @ direction, template.weights)
         weights = np.maximum(template.weights @ binning_row, 0.0)
         binning = make_binning(bins, projected.x, _informative(projected.x, weights) if balanced else weights)
+        filled = Filled.of(
+            binning.index(projected.x),
+            projected.weights,
+            binning.size,
+            variations,
+            members,
+            labels=labels if n_samples else None,
+            n_samples=n_samples,
+        )
         result = histogram_figures(
-            Filled.of(binning.index(projected.x), projected.weights, binning.size, variations, members),
+            filled,
             binning,
             coefficients,
             row,
@@ -76,18 +88,20 @@ def score_result(
             observed=None if observed is None else observed.project(direction),
             truth=problem.true_coefficients,
         )
-        return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
+        return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction)), filled
 
     balanced = problem.file.is_balanced
     likelihood = METHODS[settings.method].likelihood(histogram.score_likelihood)
     if likelihood.fixed:
         n, spread = len(reference), problem.probes.mean(axis=0)
-        result = figures(np.eye(n), histogram.bins * n, problem.coefficients, spread)
+        result, filled = figures(np.eye(n), histogram.bins * n, problem.coefficients, spread, n_samples)
+        if result.binned is not None:
+            problem = problem.with_template(filled, result.binned.known)
     else:
         axes = _axes if likelihood.across else _direction
         result = HistogramFigures.join(
             [
-                figures(axes(point - reference), histogram.bins, coefficients[np.newaxis], row)
+                figures(axes(point - reference), histogram.bins, coefficients[np.newaxis], row)[0]
                 for point, coefficients in zip(problem.points, problem.coefficients, strict=True)
             ]
         )
@@ -133,7 +147,9 @@ def score_density(
     shares = _informative(scores, weights) if problem.file.is_balanced else weights
     binning = make_binning(histogram.bins * scores.shape[1], scores, shares)
     variations = problem.variations(problem.simulation)
-    filled = Filled.of(binning.index(scores), template.weights, binning.size, variations)
+    labels, n_samples = problem.file.labels(problem.simulation), len(problem.file.cross_sections.names)
+    index = binning.index(scores)
+    filled = Filled.of(index, template.weights, binning.size, variations, labels=labels, n_samples=n_samples)
     row = problem.file.coefficients(reference[np.newaxis])[0]
     return BinnedDensity.of(problem, filled, binning, summary=score, reference=row)
 
