@@ -109,7 +109,13 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(
-            replace(tested.on(limits, rate), mean_ratio=result.ratio, unfilled=result.unfilled, sparse=result.sparse)
+            replace(
+                tested.on(limits, rate),
+                mean_ratio=result.ratio,
+                binned=result.binned,
+                unfilled=result.unfilled,
+                sparse=result.sparse,
+            )
         )
 
     def cells() -> Cells:

@@ -37,7 +37,7 @@ from itertools import combinations
 
 import numpy as np
 
-from mmc.jobs.madminer.cross_sections import independent_changes
+from mmc.jobs.madminer.cross_sections import CrossSections, independent_changes
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood
@@ -159,15 +159,15 @@ def _of_samples(regions: Sequence[RegionLikelihood], rates: Array, shapes: Array
     :param rates: ± √(q_rate N) of each region, shape (regions, points)
     :param shapes: √((q - q_rate) N), of the same shape
     """
-    found, parts = np.zeros(rates.shape[1]), []
+    found, parts = np.zeros(rates.shape[1]), list[tuple[CrossSections, Array, Array] | None]()
     for region, of_rate, of_shape in zip(regions, rates, shapes, strict=True):
         template = None if region.simulated is None else region.simulated.template
         if template is None or region.cross_sections is None or region.coefficients is None:
             parts.append(None)
             continue
-        own, sums = template.errors(region.coefficients), region.coefficients @ region.cross_sections.of_samples.T
+        own, mus = template.errors(region.coefficients), region.coefficients @ region.cross_sections.of_samples.T
         mu = region.expected[:, np.newaxis]
-        x = of_rate[:, np.newaxis] * np.divide(sums, mu, out=np.zeros_like(sums), where=mu > 0.0)
+        x = of_rate[:, np.newaxis] * np.divide(mus, mu, out=np.zeros_like(mus), where=mu > 0.0)
         size = np.divide(of_shape, np.sqrt(own.data), out=np.zeros_like(of_shape), where=own.data > SAME)
         parts.append((region.cross_sections, x, size[:, np.newaxis] * own.of_samples))
     for (r, one), (s, other) in combinations(enumerate(parts), 2):

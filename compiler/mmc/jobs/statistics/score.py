@@ -119,6 +119,7 @@ def score_result(
         evidence = replace(
             tested.on(limits, rate),
             mean_ratio=result.ratio,
+            binned=result.binned,
             scores=scores_at_reference,
             compared=compared,
             unfilled=result.unfilled,
