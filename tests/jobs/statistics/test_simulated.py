@@ -1,8 +1,15 @@
 """The error of the simulation of a rate and a distribution together, against repeated simulations."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums, rate_share
+from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.statistics.histograms import Filled
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums, n_samples, rate_share
+
+from tests.jobs.learning_jobs import Learning
 
 GENERATED, SHARES, SLOPES = 2000, np.array([0.5, 0.3]), np.array([0.6, -0.2])
 """Of 2000 events, half are in the first bin, 30 % in the second, and 20 % do not pass; μ_b(θ) = μ_b(0) (1 + a_b θ)."""
@@ -105,3 +112,20 @@ def test_minus_2_log_at_the_true_point_of_repeated_simulations(rate: bool, integ
     assert found == pytest.approx(expected, rel=0.06)
     poisson = truth.sum() * simulated.per_effective(rows[-1:])
     assert poisson != pytest.approx(expected, rel=0.2), "N/n is another number"
+
+
+def test_bins_whose_sums_do_not_fit_into_memory(tmp_path: Path, toy_events: Path) -> None:
+    """Then f is that of N/n, with a likelihood in bins as without."""
+    limits = Learning(tmp_path, toy_events).limits
+    file = EventFile.of(toy_events / "events.h5", limits)
+    assert n_samples(file, 10) == 6 and n_samples(file, 10_000_000) == 0
+    problem, events = LimitProblem.of(file, limits), file.part("validation")
+    index, labels = (events.x[:, 0] > 0.0).astype(np.intp), file.labels("validation")
+    found = []
+    for n in (6, 0):
+        filled = Filled.of(index, events.weights, 2, labels=labels, n_samples=n)
+        own = problem.with_template(filled, np.ones(2, dtype=bool))
+        found.append(own.per_simulated(1.0, own.limits(np.zeros(82)), rate=False))
+        assert (own.template is None) == (n == 0)
+    np.testing.assert_allclose(found[1], problem.per_simulated(1.0, own.limits(np.zeros(82)), rate=False))
+    assert (found[0] > 0.0).all() and not np.allclose(found[0], found[1])

@@ -155,8 +155,7 @@ class _Sums:
         for name, cell in self._cells.items():
             index = cell.index(events.x)
             kept = index != _NOWHERE
-            per_bin = name.startswith(_PER_BIN)
-            self.filled[name].add(index[kept], events.weights[kept], {}, labels=None if per_bin else labels[kept])
+            self.filled[name].add(index[kept], events.weights[kept], {}, labels=labels[kept])
             if self._joint:
                 self._joint[name] += bin_sums(index[kept], columns[kept], cell.binning.size)
             if name in self._in_bins:

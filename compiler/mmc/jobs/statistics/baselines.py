@@ -23,6 +23,7 @@ from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood
 from mmc.jobs.statistics.pyhf_workspace import make_workspaces
 from mmc.jobs.statistics.result import Result
 from mmc.jobs.statistics.scanning.density import BinnedDensity, Density, TruthDensity
+from mmc.jobs.statistics.simulated import n_samples
 from mmc.jobs.statistics.summaries import Summaries
 
 LimitsAndWorkspaces = tuple[Result, dict[str, Any]]
@@ -136,7 +137,7 @@ def fill(problem: LimitProblem, partition: Partition, binning: Binning, columns:
         len(file.benchmarks),
         file.nuisance_parameters,
         floating=file.floating,
-        n_samples=len(file.cross_sections.names),
+        n_samples=n_samples(file, binning.size),
     )
     for block in file.blocks(partition):
         index = binning.index(block.events.x[:, list(columns)])

@@ -202,7 +202,7 @@ class Filled:
         if len(self._of_groups):
             groups = group_of(len(index)) if groups is None else groups
             self._of_groups += bin_sums(index * GROUPS + groups, weights, size * GROUPS)
-        if labels is not None:
+        if labels is not None and self.of_samples.size:
             n_samples = self.of_samples.shape[1]
             each = bin_sums(index * n_samples + labels, weights, size * n_samples)
             self.of_samples += each.reshape(self.of_samples.shape)

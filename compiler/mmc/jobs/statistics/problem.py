@@ -262,7 +262,7 @@ class LimitProblem:
 
         :param known: whether the likelihood uses each bin
         """
-        if not (self.expects_simulation and self.file.has_morphing):
+        if not (self.expects_simulation and self.file.has_morphing and filled.of_samples.size):
             return self
         own, part = self.file.cross_sections, filled.n_events / self.file.n_events
         sums = filled.of_samples, filled.template.products, known, self.true_coefficients

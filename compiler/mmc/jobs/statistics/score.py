@@ -20,6 +20,7 @@ from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.result import Result
 from mmc.jobs.statistics.scanning.density import BinnedDensity
+from mmc.jobs.statistics.simulated import n_samples
 from mmc.jobs.statistics.summaries import Summaries
 
 
@@ -56,7 +57,7 @@ def score_result(
         scores = problem.file.joint_scores(events, reference, slopes) @ projection.T
         return Summaries(scores, events.probabilities(row))
 
-    labels, n_samples = problem.file.labels(problem.simulation), len(problem.file.cross_sections.names)
+    labels = problem.file.labels(problem.simulation)
     test = Summaries(score(at_reference.x), at_reference.probabilities(row))
     data = None if problem.expects_simulation else Summaries(score(x), asimov)
     population = Summaries(score(problem.population.x), problem.population.probabilities(row))
@@ -64,7 +65,7 @@ def score_result(
     observed = None if data_x is None else Summaries(score(data_x.values), data_x.probabilities)
 
     def figures(
-        direction: Array, bins: Sequence[Bins], coefficients: Array, binning_row: Array, n_samples: int = 0
+        direction: Array, bins: Sequence[Bins], coefficients: Array, binning_row: Array
     ) -> tuple[HistogramFigures, Filled]:
         projected = Events(scores @ direction, template.weights)
         weights = np.maximum(template.weights @ binning_row, 0.0)
@@ -75,8 +76,8 @@ def score_result(
             binning.size,
             variations,
             members,
-            labels=labels if n_samples else None,
-            n_samples=n_samples,
+            labels=labels,
+            n_samples=n_samples(problem.file, binning.size) if likelihood.fixed else 0,
         )
         result = histogram_figures(
             filled,
@@ -94,7 +95,7 @@ def score_result(
     likelihood = METHODS[settings.method].likelihood(histogram.score_likelihood)
     if likelihood.fixed:
         n, spread = len(reference), problem.probes.mean(axis=0)
-        result, filled = figures(np.eye(n), histogram.bins * n, problem.coefficients, spread, n_samples)
+        result, filled = figures(np.eye(n), histogram.bins * n, problem.coefficients, spread)
         if result.binned is not None:
             problem = problem.with_template(filled, result.binned.known)
     else:
@@ -148,9 +149,14 @@ def score_density(
     shares = _informative(scores, weights) if problem.file.is_balanced else weights
     binning = make_binning(histogram.bins * scores.shape[1], scores, shares)
     variations = problem.variations(problem.simulation)
-    labels, n_samples = problem.file.labels(problem.simulation), len(problem.file.cross_sections.names)
-    index = binning.index(scores)
-    filled = Filled.of(index, template.weights, binning.size, variations, labels=labels, n_samples=n_samples)
+    filled = Filled.of(
+        binning.index(scores),
+        template.weights,
+        binning.size,
+        variations,
+        labels=problem.file.labels(problem.simulation),
+        n_samples=n_samples(problem.file, binning.size),
+    )
     row = problem.file.coefficients(reference[np.newaxis])[0]
     return BinnedDensity.of(problem, filled, binning, summary=score, reference=row)
 

@@ -37,6 +37,8 @@ FLOOR = 1e-6
 """The smallest ratio of the probabilities of a bin."""
 SAME = 1e-20
 """Distributions with a smaller D are the same."""
+MOST_SUMS = 50_000_000
+"""The largest number of sums of weights over the events in a bin and a sample: 0.4 GB."""
 BLOCK = 1_000_000
 """The largest number of bins, and of products of weights, at some points in memory at once."""
 
@@ -48,6 +50,12 @@ def totals(file: EventFile, partition: Partition) -> Filled:
     for block in file.blocks(partition):
         found.add(np.zeros(len(block.origin), dtype=np.intp), block.events.weights, {})
     return found
+
+
+def n_samples(file: EventFile, n_bins: int) -> int:
+    """The number of samples whose sums in so many bins fit into memory; 0 if they do not, and f has N/n."""
+    n = len(file.cross_sections.names)
+    return n if n_bins * n * len(file.benchmarks) <= MOST_SUMS else 0
 
 
 @dataclass(frozen=True)

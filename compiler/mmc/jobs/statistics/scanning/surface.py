@@ -86,10 +86,12 @@ class Surface:
         """1 + f, by which -2 ln λ is divided, at points (points, parameters)."""
         if self.simulation.products is None:
             return np.ones(len(points))
-        every, n = np.concatenate([points, self.simulation.near]), len(points)
-        share = (self.expected or self).rate_share(every) if self.rate else 0.0
-        rows, near = self.simulation.file.coefficients(every), np.arange(len(every)) >= n
-        return 1.0 + self.n * self.simulation.per_event(rows, share, near)[:n]
+        n, beside = len(points), self.simulation.near[: None if self.simulation.template is not None else 0]
+        share = np.zeros(n + len(beside))
+        if self.rate:
+            share[:n] = (self.expected or self).rate_share(points)
+        rows = self.simulation.file.coefficients(np.concatenate([points, beside]))
+        return 1.0 + self.n * self.simulation.per_event(rows, share, np.arange(len(rows)) >= n)[:n]
 
     @property
     def widening_slope(self) -> Gradient | None:
