@@ -20,10 +20,12 @@ from mmc.jobs.statistics.closure.declaration import (
     significance,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
-from mmc.jobs.statistics.closure.toys import BUDGET, FEWEST, lowest, minus_2_log
+from mmc.jobs.statistics.closure.toys import BLOCK, lowest, minus_2_log
 
 TOYS, SEED = 2000, 1
 """The number of toys at each point, and the seed of their random numbers."""
+WORK = 2_000_000_000
+"""The largest number of toys at a point, times the points of the grid and the bins."""
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
@@ -34,15 +36,20 @@ def measure(evidence: Evidence) -> dict[str, Any]:
 def _coverages(evidence: Evidence) -> Iterator[dict[str, Any]]:
     problem, binned, limits = evidence.problem, evidence.binned, evidence.limits
     n_points = len(problem.points)
-    if binned is None or evidence.toys is None or n_points * max(len(binned.known), FEWEST) > KEPT:
+    if binned is None or evidence.toys is None or n_points * len(binned.known) > KEPT:
         return
-    random, n_toys = np.random.default_rng(SEED), min(TOYS, BUDGET // n_points)
+    random, n_toys = np.random.default_rng(SEED), min(TOYS, WORK // (n_points * len(binned.known)))
+    size = max(1, BLOCK // n_points)
     rate = bool(evidence.rate and problem.include_xsec)
     for probe in evidence.toys.population.probes:
         shares = np.maximum(binned.coefficients[probe] @ binned.sums.T, 0.0) * binned.known
-        counts = random.poisson(problem.expected[probe] * shares, (n_toys, len(shares))).T.astype(float)
-        q = minus_2_log(problem.expected if rate else None, binned.log @ counts, counts.sum(axis=0))
-        q_true = q[probe] - lowest(problem.grid, q)
+        distances = []
+        for start in range(0, n_toys, size):
+            n_here = min(size, n_toys - start)
+            counts = random.poisson(problem.expected[probe] * shares, (n_here, len(shares))).T.astype(float)
+            q = minus_2_log(problem.expected if rate else None, binned.log @ counts, counts.sum(axis=0))
+            distances.append(q[probe] - lowest(problem.grid, q))
+        q_true = np.concatenate(distances)
         for level in problem.levels:
             inside = int((q_true <= chdtri(limits.dof, 1.0 - level)).sum())
             smoothed = (inside + 1.0) / (n_toys + 2.0)
@@ -115,14 +122,14 @@ TEST = ClosureTest(
     demand="-2 ln λ of toys from the templates themselves follows the χ² distribution that limits take",
     tolerance=f"the coverage of a -2 ln λ that is {percent(WIDTH)} too large",
     explanation=f"""
-    Wilks' theorem holds for likelihoods that are nearly Gaussian in the parameters. Here {TOYS} toys are Poisson
-    numbers in the bins of the templates, at the true point and at the ends of the region. They have no error of the
-    simulation, and no fault of an estimator: what their coverage lacks is χ². The test is doubtful if limits with χ²
-    include the point of the toys less often, beyond the binomial error, than those of a -2 ln λ that is
+    Wilks' theorem holds for likelihoods that are nearly Gaussian in the parameters. Here {TOYS} toys, or fewer on large
+    grids, are Poisson numbers in the bins of the templates, at the true point and at the ends of the region. They have
+    no error of the simulation, and no fault of an estimator: what their coverage lacks is χ². The test is doubtful if
+    limits with χ² include the point of the toys less often, beyond the binomial error, than those of a -2 ln λ that is
     {percent(WIDTH)} too large. If they include it more often than those of a -2 ln λ that is {percent(WIDTH)} too
-    small, limits are correct, but larger than they need be, which is a warning. The way out of both is
-    `confidence: toys`, with which the test is not made. The table has the coverage at the true point. Likelihoods of
-    single events are not tested.
+    small, limits are correct, but larger than they need be, which is a warning. `confidence: toys` is the way out of
+    both; then the test is not made. The table has the coverage at the true point. Likelihoods of single events are not
+    tested.
     """,
     schema={
         "chi_square": {
