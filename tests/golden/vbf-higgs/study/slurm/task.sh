@@ -128,7 +128,7 @@ run() {
 dry='' status=0 retries=0 argv=() stage='' job='' fingerprint=''
 if [[ ${1-} == -n ]]; then
   dry=yes
-elif [[ ${1-} != tb4ebfb33c420eeb ]]; then
+elif [[ ${1-} != t09010e3a18ce89c ]]; then
   echo "task.sh: the study was compiled anew since this task was submitted: submit again" >&2
   exit 2
 fi
