@@ -180,6 +180,7 @@ def _remembered(x: Array, values: Array, function: Callable[[Array], Array], y: 
 def _binned(problem: LimitProblem, found: BinnedDensity, source: Source) -> Measured:
     """Of a histogram; the data are Poisson numbers in its bins."""
     table, nature = found.log_ratio(problem.coefficients), source.nature
+    problem = replace(problem, template=found.template)
     shares = np.bincount(found.binning.index(found.summary(nature.x)), nature.shares, found.binning.size)
     means = problem.luminosity * nature.cross_section * shares
     counts = source.random.poisson(means, (source.sets, len(shares))).T

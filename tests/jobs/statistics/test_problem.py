@@ -40,15 +40,18 @@ def test_the_error_of_the_simulation_is_that_of_the_weights(tmp_path: Path, toy_
     pass."""
     limits = Learning(tmp_path, toy_events).limits
     problem = LimitProblem.of(EventFile.of(toy_events / "events.h5", limits), limits)
+    limits = problem.limits(np.zeros(82))
+    of_shape = problem.per_simulated(7.0, limits, rate=False)
     for point in (0, 40, 81):
         weights = problem.file.part("validation").weights @ problem.coefficients[point]
-        assert problem.per_simulated(7.0)[point] == pytest.approx(7.0 / effective_size(weights))
+        assert of_shape[point] == pytest.approx(7.0 / effective_size(weights))
     events, labels = problem.file.part("all"), np.concatenate([b.labels() for b in problem.file.blocks("all")])
-    v, limits = events.weights @ problem.true_coefficients, problem.limits(np.zeros(82))
+    v = events.weights @ problem.true_coefficients
     of_rate = sum(v[labels == k].var() * np.count_nonzero(labels == k) for k in range(6)) / v.sum() ** 2
-    assert problem.per_simulated(7.0, limits)[-1] == pytest.approx(7.0 * of_rate)
-    half = problem.per_simulated(7.0, problem.limits((problem.log_rate - problem.log_rate[-1]) / problem.n_expected))
-    assert half[-1] == pytest.approx(0.5 * (7.0 * of_rate + problem.per_simulated(7.0)[-1]))
+    assert problem.per_simulated(7.0, limits, rate=True)[-1] == pytest.approx(7.0 * of_rate)
+    limits = problem.limits((problem.log_rate - problem.log_rate[-1]) / problem.n_expected)
+    half = problem.per_simulated(7.0, limits, rate=True)
+    assert half[-1] == pytest.approx(0.5 * (7.0 * of_rate + of_shape[-1]))
 
 
 def test_toys_need_balanced_events(tmp_path: Path, toy_events: Path) -> None:

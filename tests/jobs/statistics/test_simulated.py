@@ -1,8 +1,15 @@
 """The error of the simulation of a rate and a distribution together, against repeated simulations."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from mmc.jobs.statistics.simulated import SimulatedSums, rate_share
+from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.statistics.histograms import Filled
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums, n_samples, rate_share
+
+from tests.jobs.learning_jobs import Learning
 
 GENERATED, SHARES, SLOPES = 2000, np.array([0.5, 0.3]), np.array([0.6, -0.2])
 """Of 2000 events, half are in the first bin, 30 % in the second, and 20 % do not pass; μ_b(θ) = μ_b(0) (1 + a_b θ)."""
@@ -29,17 +36,17 @@ def test_the_derivative_of_repeated_simulations(slopes: np.ndarray, monkeypatch:
     numbers, weight = GENERATED * SHARES, N / (GENERATED * SHARES.sum())
     each = weight * np.stack([np.ones(2), 1.0 + slopes], axis=1)  # weights at the benchmarks θ = 0 and 1
     sums, products = numbers @ each, np.einsum("b,bi,bj->ij", numbers, each, each)
-    simulated = SimulatedSums(sums, sums, products, products - np.outer(sums, sums) / GENERATED)
-    theta = np.array([THETA, -THETA, 0.0])
-    share = rate_share(*log_likelihoods(truth, theta), np.ones(2, dtype=bool))
-    found = N * simulated.per_event(np.stack([1.0 - theta, theta], axis=1), share)
+    simulated = SimulatedSums(sums, sums, products, products - np.outer(sums, sums) / GENERATED, None)
+    theta, near = np.array([THETA, -THETA, 0.0]), np.array([True, True, False])
+    share = rate_share(*log_likelihoods(truth, theta), near[:-1])
+    found = N * simulated.per_event(np.stack([1.0 - theta, theta], axis=1), share, near)
     assert found == pytest.approx(expected, rel=0.02)
     assert found[-1] <= N / numbers.sum() * (1.0 + 1e-9)
 
 
 def test_without_an_error_of_the_simulation() -> None:
-    nothing = SimulatedSums(np.ones(1), np.ones(1), None, None)
-    np.testing.assert_array_equal(nothing.per_event(np.ones((3, 1)), 0.5), np.zeros(3))
+    nothing = SimulatedSums(np.ones(1), np.ones(1), None, None, None)
+    np.testing.assert_array_equal(nothing.per_event(np.ones((3, 1)), 0.5, np.ones(3, dtype=bool)), np.zeros(3))
 
 
 def test_a_point_without_a_likelihood() -> None:
@@ -54,6 +61,71 @@ def test_rounding_makes_no_variance_negative() -> None:
         weights = np.full(n, 0.7 / n)
         difference = float(weights @ weights - weights.sum() ** 2 / n)
         found.append(difference)
-        simulated = SimulatedSums(np.array([0.7]), np.array([0.7]), None, np.array([[difference]]))
+        simulated = SimulatedSums(np.array([0.7]), np.array([0.7]), None, np.array([[difference]]), None)
         assert 0.0 <= simulated.of_rate(np.ones((1, 1)))[0] < 1e-12
     assert min(found) < 0.0
+
+
+BINS = np.array([[0.35, 0.25, 0.12, 0.08], [0.1, 0.2, 0.2, 0.3]])
+"""The probability of signal and background to be in each of four bins; 20 % pass in none."""
+SAMPLES, AT_ONE = np.array([20_000, 5_000]), np.array([0.1, 0.4, 1.0, 2.0])
+"""The numbers of events that are generated; the signal at θ is 1 + θ times these as large as at 0, bin by bin."""
+PRODUCED, SETS = np.array([1500.0, 2500.0]), 4000
+
+
+@pytest.mark.parametrize("rate", [True, False])
+@pytest.mark.parametrize("integration", [np.zeros(2), np.array([0.02, 0.05])], ids=["cuts", "integration"])
+def test_minus_2_log_at_the_true_point_of_repeated_simulations(rate: bool, integration: np.ndarray) -> None:
+    """On data without fluctuations its mean is f, where 80 % of the events pass, and where the integration dominates.
+
+    The fit is that of a numerical maximum over θ.
+    """
+    random = np.random.default_rng(3)
+    factors = PRODUCED / SAMPLES * (1.0 + integration * random.standard_normal((SETS, 2)))
+    counts = [random.multinomial(n, [*p, 0.2], SETS)[:, :4] for n, p in zip(SAMPLES, BINS, strict=True)]
+    signal, background = (counts[k] * factors[:, [k]] for k in (0, 1))
+    truth = (PRODUCED[:, np.newaxis] * BINS).sum(axis=0)
+    best, at_zero = np.full(SETS, -np.inf), np.zeros(SETS)
+    for theta in np.append(np.linspace(-0.4, 0.4, 161), 0.0):
+        mu = signal * (1.0 + theta * AT_ONE) + background
+        at_zero = np.log(mu) @ truth - (mu.sum(axis=1) if rate else truth.sum() * np.log(mu.sum(axis=1)))
+        best = np.maximum(best, at_zero)
+    expected = 2.0 * (best - at_zero).mean()
+
+    weights = (PRODUCED / SAMPLES)[:, np.newaxis, np.newaxis] * np.stack(
+        [np.ones((2, 4)), np.stack([1.0 + AT_ONE, np.ones(4)])], axis=2
+    )  # of an event of each sample in each bin at the benchmarks θ = 0 and 1
+    numbers = SAMPLES[:, np.newaxis] * BINS
+    of_samples = np.einsum("kb,kbi->bki", numbers, weights)
+    products = np.einsum("kb,kbi,kbj->bij", numbers, weights, weights)
+    rates, common = of_samples.sum(axis=0), integration**2 - 1.0 / SAMPLES
+    row, whole = np.array([1.0, 0.0]), products.sum(axis=0)
+    template = TemplateSums(of_samples, products, np.ones(4, dtype=bool), row, rates, common, 1.0)
+    sums, covariance = rates.sum(axis=0), whole + (rates.T * common) @ rates
+    simulated = SimulatedSums(sums, sums, whole, covariance, template)
+    theta, near = np.array([THETA, -THETA, 0.0]), np.array([True, True, False])
+    rows = np.stack([1.0 - theta, theta], axis=1)
+    bins = rows @ of_samples.sum(axis=1).T
+    mu, of_data = bins.sum(axis=1), np.log(bins) @ truth
+    share = rate_share(truth.sum() * np.log(mu) - mu, of_data - mu, near[:-1]) if rate else 0.0
+    found = truth.sum() * simulated.per_event(rows, share, near)
+    assert found == pytest.approx(expected, rel=0.06)
+    poisson = truth.sum() * simulated.per_effective(rows[-1:])
+    assert poisson != pytest.approx(expected, rel=0.2), "N/n is another number"
+
+
+def test_bins_whose_sums_do_not_fit_into_memory(tmp_path: Path, toy_events: Path) -> None:
+    """Then f is that of N/n, with a likelihood in bins as without."""
+    limits = Learning(tmp_path, toy_events).limits
+    file = EventFile.of(toy_events / "events.h5", limits)
+    assert n_samples(file, 10) == 6 and n_samples(file, 10_000_000) == 0
+    problem, events = LimitProblem.of(file, limits), file.part("validation")
+    index, labels = (events.x[:, 0] > 0.0).astype(np.intp), file.labels("validation")
+    found = []
+    for n in (6, 0):
+        filled = Filled.of(index, events.weights, 2, labels=labels, n_samples=n)
+        own = problem.with_template(filled, np.ones(2, dtype=bool))
+        found.append(own.per_simulated(1.0, own.limits(np.zeros(82)), rate=False))
+        assert (own.template is None) == (n == 0)
+    np.testing.assert_allclose(found[1], problem.per_simulated(1.0, own.limits(np.zeros(82)), rate=False))
+    assert (found[0] > 0.0).all() and not np.allclose(found[0], found[1])

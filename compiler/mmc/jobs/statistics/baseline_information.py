@@ -121,12 +121,15 @@ class _Sums:
         n, n_benchmarks, n_nuisance = len(where[1]), len(where[0]), len(problem.file.nuisance_parameters)
         self._truth, self._samples = _no_information(n), max(len(problem.file.samples), 1)
         self._truth_of_samples = np.zeros((self._samples, n, n))
-        self._of_samples = {
-            name: np.zeros((cell.binning.size * self._samples, n_benchmarks))
+        self.filled = {
+            name: Filled(
+                cell.binning.size,
+                n_benchmarks,
+                n_samples=0 if name.startswith(_PER_BIN) else self._samples,
+                with_groups=False,
+            )
             for name, cell in cells.items()
-            if not name.startswith(_PER_BIN)
         }
-        self.filled = {name: Filled(cell.binning.size, n_benchmarks, with_groups=False) for name, cell in cells.items()}
         self._joint = {
             name: np.zeros((cell.binning.size, 1 + n + n_nuisance)) for name, cell in cells.items() if n_nuisance
         }
@@ -152,10 +155,7 @@ class _Sums:
         for name, cell in self._cells.items():
             index = cell.index(events.x)
             kept = index != _NOWHERE
-            self.filled[name].add(index[kept], events.weights[kept], {})
-            if name in self._of_samples:
-                both = index[kept] * self._samples + labels[kept]
-                self._of_samples[name] += bin_sums(both, events.weights[kept], len(self._of_samples[name]))
+            self.filled[name].add(index[kept], events.weights[kept], {}, labels=labels[kept])
             if self._joint:
                 self._joint[name] += bin_sums(index[kept], columns[kept], cell.binning.size)
             if name in self._in_bins:
@@ -169,9 +169,10 @@ class _Sums:
         balanced = self._problem.file.is_balanced
         common = self._problem.file.cross_sections.common_of() if balanced else np.zeros(self._samples)
         found = {TRUTH.name: self._truth.with_samples(self._truth_of_samples, common)}
-        for name, sums in self._of_samples.items():
-            each = sums.reshape(-1, self._samples, sums.shape[1])
-            found[name] = binned_information(self.filled[name].template, *self._where, of_samples=each, common=common)
+        for name, filled in self.filled.items():
+            if not name.startswith(_PER_BIN):
+                sums = filled.of_samples
+                found[name] = binned_information(filled.template, *self._where, of_samples=sums, common=common)
         return found
 
     def check(self, name: str) -> None:

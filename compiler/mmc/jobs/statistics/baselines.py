@@ -23,6 +23,7 @@ from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood
 from mmc.jobs.statistics.pyhf_workspace import make_workspaces
 from mmc.jobs.statistics.result import Result
 from mmc.jobs.statistics.scanning.density import BinnedDensity, Density, TruthDensity
+from mmc.jobs.statistics.simulated import n_samples
 from mmc.jobs.statistics.summaries import Summaries
 
 LimitsAndWorkspaces = tuple[Result, dict[str, Any]]
@@ -99,6 +100,8 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
         truth=problem.true_coefficients,
         profiled=problem.profiled,
     )
+    if result.binned is not None:
+        problem = problem.with_template(filled, result.binned.known)
     arrays = result.ratio.arrays(problem.grid.shape) | {
         f"edges_{name}": edges for name, edges in zip(histogram.observables, binning.edges, strict=True)
     }
@@ -107,7 +110,13 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(
-            replace(tested.on(limits, rate), mean_ratio=result.ratio, unfilled=result.unfilled, sparse=result.sparse)
+            replace(
+                tested.on(limits, rate),
+                mean_ratio=result.ratio,
+                binned=result.binned,
+                unfilled=result.unfilled,
+                sparse=result.sparse,
+            )
         )
 
     def cells() -> Cells:
@@ -123,11 +132,17 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
 def fill(problem: LimitProblem, partition: Partition, binning: Binning, columns: Sequence[int]) -> Filled:
     """The histogram of some observables, with the effects of nuisance parameters, from all events of a partition."""
     file = problem.file
-    filled = Filled(binning.size, len(file.benchmarks), file.nuisance_parameters, floating=file.floating)
+    filled = Filled(
+        binning.size,
+        len(file.benchmarks),
+        file.nuisance_parameters,
+        floating=file.floating,
+        n_samples=n_samples(file, binning.size),
+    )
     for block in file.blocks(partition):
         index = binning.index(block.events.x[:, list(columns)])
-        groups, members = group_of(len(index), block.start), file.members_of(block.labels())
-        filled.add(index, block.events.weights, block.variations(), groups, members)
+        groups, labels = group_of(len(index), block.start), block.labels()
+        filled.add(index, block.events.weights, block.variations(), groups, file.members_of(labels), labels=labels)
     return filled
 
 

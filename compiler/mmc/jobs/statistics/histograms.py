@@ -139,12 +139,14 @@ class Filled:
         nuisance: Iterable[str] = (),
         *,
         floating: Iterable[str] = (),
+        n_samples: int = 0,
         with_groups: bool = True,
     ) -> None:
         """
         :param size: the number of bins
         :param nuisance: the nuisance parameters whose effects on the histogram are known
         :param floating: the samples whose part of the histogram is known
+        :param n_samples: the number of samples, for :attr:`of_samples`; 0 if it is not needed
         :param with_groups: whether :attr:`left_out` is needed, which takes twenty times the memory
         """
         self.template = Template(np.zeros((size, n_benchmarks)), np.zeros((size, n_benchmarks, n_benchmarks)))
@@ -154,6 +156,8 @@ class Filled:
         """Sums of the benchmark weights with each nuisance parameter at 1 and at -1, each (bins, benchmarks)."""
         self.parts = {name: np.zeros((size, n_benchmarks)) for name in floating}
         """Sums of the benchmark weights of each sample that floats, each (bins, benchmarks)."""
+        self.of_samples = np.zeros((size, n_samples, n_benchmarks))
+        """Sums of the benchmark weights of each sample that was generated together, (bins, samples, benchmarks)."""
         self._of_groups = np.zeros((size * GROUPS if with_groups else 0, n_benchmarks))
 
     @classmethod
@@ -164,10 +168,13 @@ class Filled:
         size: int,
         variations: Variations | None = None,
         members: Members | None = None,
+        *,
+        labels: npt.NDArray[np.intp] | None = None,
+        n_samples: int = 0,
     ) -> "Filled":
         """The histogram of some events; see :meth:`add`."""
-        filled = cls(size, weights.shape[1], variations or (), floating=members or ())
-        filled.add(index, weights, variations or {}, members=members)
+        filled = cls(size, weights.shape[1], variations or (), floating=members or (), n_samples=n_samples)
+        filled.add(index, weights, variations or {}, members=members, labels=labels)
         return filled
 
     def add(
@@ -177,6 +184,8 @@ class Filled:
         variations: Variations,
         groups: npt.NDArray[np.intp] | None = None,
         members: Members | None = None,
+        *,
+        labels: npt.NDArray[np.intp] | None = None,
     ) -> None:
         """Add some events.
 
@@ -184,6 +193,7 @@ class Filled:
         :param weights: at the benchmarks, shape (events, benchmarks)
         :param groups: of the jackknife; None for those of the first events of a file
         :param members: which events are of the samples that float
+        :param labels: the sample of each event, for :attr:`of_samples`
         """
         size = len(self.counts)
         more = Template.of(index, Events(weights, weights), size)
@@ -192,6 +202,10 @@ class Filled:
         if len(self._of_groups):
             groups = group_of(len(index)) if groups is None else groups
             self._of_groups += bin_sums(index * GROUPS + groups, weights, size * GROUPS)
+        if labels is not None and self.of_samples.size:
+            n_samples = self.of_samples.shape[1]
+            each = bin_sums(index * n_samples + labels, weights, size * n_samples)
+            self.of_samples += each.reshape(self.of_samples.shape)
         for name, sides in self.varied.items():
             for side, factor in zip(sides, variations[name], strict=True):
                 np.add(side, bin_sums(index, weights * factor[:, np.newaxis], size), out=side)

@@ -6,18 +6,25 @@ With ln L = Σ_r ln L_r, the errors of the simulation and of the integration cha
 
 with the expected events μ_r of region r, and s_r of its distribution. The errors of the rates have the covariance
 C_rs of :mod:`mmc.jobs.madminer.cross_sections`: regions of the same samples, disjoint or not, and groups that share
-samples, are cases of one formula. That of the distributions is taken as independent of the rates. Between two regions
-it has the correlation c_rs = √(p_r p_s) Σ_{both} w_r w_s / (Σ w_r² Σ w_s²)^½ with the sums over all events. The part
-p_r of them makes the distribution of region r: every region draws these events anew, so an event of both makes both
-distributions with the probability p_r p_s. It is exact if the events of both tell as much of the parameters as others,
-alike in both regions. With the q_r = ln L_r(θ_true) - ln L_r(θ) of expected data, of which
+samples, are cases of one formula. With the q_r = ln L_r(θ_true) - ln L_r(θ) of expected data, of which
 the part q_rate,r ≈ μ_r a_r² / 2 is from the rate, the variance from the data is 2 Σ_r q_r. So -2 ln λ is divided by
 1 + f with
 
-    f(θ) = Σ_rs (± √(q_rate,r q_rate,s N_r N_s) C_rs / (μ_r μ_s) + c_rs √(q_r g_r q_s g_s)) / Σ_r q_r,
+    f(θ) = Σ_rs (± √(q_rate,r q_rate,s N_r N_s) C_rs / (μ_r μ_s) + t_rs + c_rs √(q_r g_r q_s g_s)) / Σ_r q_r,
 
 where ± is the sign of a_r a_s, and q_r g_r is what the rate leaves of q_r f_r, the error of region r alone
 (:mod:`mmc.jobs.statistics.simulated`): that of the distribution, and of the training if limits include it.
+
+Distributions of two regions without common events depend on the same samples, as their rates do. With the parts
+
+    x_rk = ± √(q_rate,r N_r) S_rk / μ_r,    y_rk = √((q_r - q_rate,r) N_r / D_r) Σ_b l_b S_rbk / S_r
+
+of sample k, t_rs = Σ_k (ε_k² - 1/n_k) (x_rk y_sk + y_rk x_sk + y_rk y_sk) where both have bins, and c_rs = 0. Between
+regions with common events t_rs = 0, and the distributions have the correlation
+c_rs = √(p_r p_s) Σ_{both} w_r w_s / (Σ w_r² Σ w_s²)^½ with the sums over all events. The part
+p_r of them makes the distribution of region r: every region draws these events anew, so an event of both makes both
+distributions with the probability p_r p_s. It is exact if the events of both tell as much of the parameters as others,
+alike in both regions.
 
 The errors of areas and intervals are those of independent variations: the distributions without one group of the
 simulated events each (a jackknife), and the expected events changed by each principal component of their covariance,
@@ -26,14 +33,15 @@ in all regions at once.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
-from mmc.jobs.madminer.cross_sections import independent_changes
+from mmc.jobs.madminer.cross_sections import CrossSections, independent_changes
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood
-from mmc.jobs.statistics.simulated import FARTHEST, rate_share
+from mmc.jobs.statistics.simulated import FARTHEST, SAME, rate_share
 
 NEAR = 4.6
 """At the true point the directions count as at points where ln L of expected data is smaller by at most this number."""
@@ -132,16 +140,44 @@ class JointError:
         rates, shapes = np.sign(mu - mu[:, -1:]) * np.sqrt(q * shares * n), np.sqrt(q * of_shape)
         whole, alone = q.sum(axis=0), np.square(shapes).sum(axis=0)
         of_shapes = np.einsum("rp,rsp,sp->p", shapes, correlation, shapes)
-        total = np.einsum("rp,rsp,sp->p", rates, relative, rates) + of_shapes
+        of_samples = _of_samples(regions, rates, np.sqrt(q * (1.0 - shares) * n))
+        total = np.maximum(np.einsum("rp,rsp,sp->p", rates, relative, rates) + of_shapes + of_samples, 0.0)
         near = whole <= max(NEAR, whole[whole > 0.0].min(initial=np.inf))
         at_truth, of_shared = (n[:, 0] @ factors[:, -1]) / n.sum(), 0.0
         if whole[near].any():
             of_rates, of_both = (some[:, near] @ some[:, near].T / whole[near].sum() for some in (rates, shapes))
             of_both *= correlation[:, :, -1]
-            at_truth = (of_rates * relative[:, :, -1] + of_both).sum()
+            at_truth = (of_rates * relative[:, :, -1] + of_both).sum() + of_samples[near].sum() / whole[near].sum()
             of_shared = float(of_both.sum() - np.trace(of_both))
         wider = np.sqrt(np.divide(of_shapes, alone, out=np.ones_like(alone), where=alone > 0.0))
         return cls(np.divide(total, whole, out=np.full_like(total, at_truth), where=whole > 0.0), wider, of_shared)
+
+
+def _of_samples(regions: Sequence[RegionLikelihood], rates: Array, shapes: Array) -> Array:
+    """Σ_rs t_rs of all pairs of regions, shape (points,).
+
+    :param rates: ± √(q_rate N) of each region, shape (regions, points)
+    :param shapes: √((q - q_rate) N), of the same shape
+    """
+    found, parts = np.zeros(rates.shape[1]), list[tuple[CrossSections, Array, Array] | None]()
+    for region, of_rate, of_shape in zip(regions, rates, shapes, strict=True):
+        template = None if region.simulated is None else region.simulated.template
+        if template is None or region.cross_sections is None or region.coefficients is None:
+            parts.append(None)
+            continue
+        own, mus = template.errors(region.coefficients), region.coefficients @ region.cross_sections.of_samples.T
+        mu = region.expected[:, np.newaxis]
+        x = of_rate[:, np.newaxis] * np.divide(mus, mu, out=np.zeros_like(mus), where=mu > 0.0)
+        size = np.divide(of_shape, np.sqrt(own.data), out=np.zeros_like(of_shape), where=own.data > SAME)
+        parts.append((region.cross_sections, x, size[:, np.newaxis] * own.of_samples))
+    for (r, one), (s, other) in combinations(enumerate(parts), 2):
+        if one is None or other is None or s in regions[r].both:
+            continue
+        (sums, x, y), (others, x_s, y_s) = one, other
+        _, here, there = np.intersect1d(sums.names, others.names, return_indices=True)
+        both = x[:, here] * y_s[:, there] + y[:, here] * (x_s + y_s)[:, there]
+        found += 2.0 * both @ sums.common_of()[here]
+    return found
 
 
 def _distances(log_likelihoods: Array) -> Array:
@@ -161,10 +197,11 @@ def _rate_shares(n: Array, expected: Array, log_likelihoods: Array) -> Array:
 
 
 def _of_shape(region: RegionLikelihood) -> Array:
-    """1/n of the distribution of a region at all points; 0 where it is not known."""
+    """V/D of the distribution of a region at all points; 0 where it is not known."""
     if region.simulated is None or region.coefficients is None:
         return np.zeros(len(region.expected))
-    return np.asarray(region.simulated.of_shape(region.coefficients))
+    near = np.arange(len(region.expected)) < len(region.expected) - 1
+    return region.simulated.of_shape(region.coefficients, near)[0]
 
 
 def without_groups(regions: Sequence[RegionLikelihood]) -> Iterator[list[RegionLikelihood]]:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from mmc.compiler.settings.limits import Experiments, LikelihoodScan, LimitSettings
 from mmc.errors import StepError
@@ -36,7 +37,7 @@ from mmc.jobs.statistics.profiled_limits import profiled_limits
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
-from mmc.jobs.statistics.simulated import SimulatedSums, rate_share, totals
+from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums, rate_share, totals
 from mmc.jobs.statistics.summaries import Summaries
 
 PROBES = 512
@@ -85,6 +86,8 @@ class LimitProblem:
     """The simulated experiments that the study asks for."""
     fitted: Mapping[str, Fitted] = field(default_factory=dict)
     """Their fits, by the kind of limits."""
+    template: TemplateSums | None = None
+    """What the error of the distribution follows from; None without bins that all points share."""
 
     @classmethod
     def of(
@@ -247,25 +250,37 @@ class LimitProblem:
     @cached_property
     def simulated_sums(self) -> SimulatedSums:
         """The sums that the error of the simulation follows from; without this error for MadMiner's weights."""
-        template, rates = self.simulated.template, self.luminosity * self.rate_sums
+        whole, rates = self.simulated.template, self.luminosity * self.rate_sums
         if not self.expects_simulation:
-            return SimulatedSums(rates, template.sums[0], None, None)
-        return SimulatedSums(rates, template.sums[0], template.products[0], self.luminosity**2 * self._rate_covariance)
+            return SimulatedSums(rates, whole.sums[0], None, None, None)
+        covariance = self.luminosity**2 * self._rate_covariance
+        return SimulatedSums(rates, whole.sums[0], whole.products[0], covariance, self.template)
 
-    def per_simulated(self, n: float | Array, with_rate: Limits | None = None) -> Array:
+    def with_template(self, filled: Filled, known: npt.NDArray[np.bool_]) -> "LimitProblem":
+        """The same with the error of a distribution in bins, where limits include it and weights are known at all
+        points.
+
+        :param known: whether the likelihood uses each bin
+        """
+        if not (self.expects_simulation and self.file.has_morphing and filled.of_samples.size):
+            return self
+        own, part = self.file.cross_sections, filled.n_events / self.file.n_events
+        sums = filled.of_samples, filled.template.products, known, self.true_coefficients
+        return replace(self, template=TemplateSums(*sums, own.of_samples, own.common_of(), part))
+
+    def per_simulated(self, n: float | Array, limits: Limits, *, rate: bool) -> Array:
         """f of N events at each of :attr:`points` (:mod:`mmc.jobs.statistics.simulated`).
 
         Without morphing only f at the true point is known, and used at all points.
 
-        :param with_rate: limits of expected data that include the rate; None for a likelihood without it
+        :param limits: those of expected data
+        :param rate: whether they include the rate
         """
-        share: Array | float = 0.0
-        if with_rate is not None:
-            inside = with_rate.allowed(max(self.levels)).ravel()
-            share = rate_share(self.log_rate, with_rate.log_likelihood, inside)
+        inside = limits.allowed(max(self.levels)).ravel()
+        share = rate_share(self.log_rate, limits.log_likelihood, inside) if rate else 0.0
         known = self.file.has_morphing
         rows = self.coefficients if known else np.tile(self.true_coefficients, (len(self.points), 1))
-        return np.asarray(n * self.simulated_sums.per_event(rows, share))
+        return np.asarray(n * self.simulated_sums.per_event(rows, share, np.append(inside, False)))
 
     @cached_property
     def _expected_varied(self) -> Array:
@@ -323,7 +338,7 @@ class LimitProblem:
         for (data_name, (shape, n)), (rate_name, rate) in product(data.items(), rates.items()):
             names, limits = [data_name, rate_name], self._limits(shape, n, rate=rate, expected=not data_name)
             if not data_name:
-                per_event[rate_name] = self.per_simulated(1.0, limits if rate else None) + self.per_trained(limits)
+                per_event[rate_name] = self.per_simulated(1.0, limits, rate=rate) + self.per_trained(limits)
             limits = replace(limits, per_simulated=n * per_event[rate_name])
             name = "_".join(filter(None, names))
             found[name] = replace(limits, scans=self.scanned.get(name), fitted=self.fitted.get(name))
@@ -365,7 +380,7 @@ class LimitProblem:
         """The entries of result files that describe the data."""
         if self.expects_simulation:
             row = self.true_coefficients[np.newaxis]
-            size, effective = self.simulated.n_events, float(1.0 / self.simulated_sums.of_shape(row)[0])
+            size, effective = self.simulated.n_events, float(1.0 / self.simulated_sums.per_effective(row)[0])
         else:
             size, effective = len(self.asimov[1]), effective_size(self.asimov[1])
         return {

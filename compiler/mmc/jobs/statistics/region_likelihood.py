@@ -15,14 +15,14 @@ from mmc.jobs.statistics.neyman import Cells, ToySource
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
 from mmc.jobs.statistics.result import Result
-from mmc.jobs.statistics.simulated import SimulatedSums, rate_share
+from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums, rate_share
 
 LIKELIHOOD = "likelihood.npz"
 """What a combination reads of the limits in a region."""
 KINDS = ("", "without_rate", "observed", "observed_without_rate")
 """The kinds of limits whose likelihoods are multiplied; the empty name stands for expected limits."""
 _EXPECTED, _NUISANCE, _FLOATING, _TOYS = "expected", "nuisance.", "floating.", "toys."
-_SUMS = {"simulated.": SimulatedSums, "cross_sections.": CrossSections}
+_SUMS = {"simulated.": SimulatedSums, "cross_sections.": CrossSections, "template.": TemplateSums}
 _GROUPS = "groups"
 _CELLS = ("log_ratios", "sums", "products", "coefficients", "of_rate")
 _HISTOGRAM = tuple(item.name for item in fields(VariedHistogram))
@@ -86,7 +86,9 @@ class RegionLikelihood:
     def arrays(self) -> dict[str, Array]:
         """The arrays of :data:`LIKELIHOOD`."""
         found: dict[str, Any] = {"events": self.expected, "rate": self.rate, "part": self.part}
-        for start, sums in zip(_SUMS, (self.simulated, self.cross_sections), strict=True):
+        template = None if self.simulated is None else self.simulated.template
+        simulated = None if self.simulated is None else replace(self.simulated, template=None)
+        for start, sums in zip(_SUMS, (simulated, self.cross_sections, template), strict=True):
             found |= {} if sums is None else {f"{start}{key}": item for key, item in vars(sums).items()}
         found = {key: item for key, item in found.items() if item is not None}
         if self.toys is not None:
@@ -142,13 +144,16 @@ class RegionLikelihood:
             else None
             for start, kind in _SUMS.items()
         ]
+        simulated, cross_sections, template = sums
+        simulated = simulated and replace(simulated, template=template)
         toys, rate = None, bool(arrays["rate"])
         if f"{_TOYS}{_CELLS[0]}" in arrays:
             table, filled, products, coefficients, of_rate = (arrays[f"{_TOYS}{key}"] for key in _CELLS)
             cells = Cells(len(filled), lambda: [(table, Template(filled, products))])
             toys = ToySource(cells, coefficients, filled.sum(axis=0), arrays["events"], of_rate)
         part = float(arrays["part"])
-        return cls(limits, n, arrays["events"], nuisance, histograms, floating, sums[0], rate, toys, sums[1], part=part)
+        every = limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate, toys, cross_sections
+        return cls(*every, part=part)
 
     @property
     def has_bins(self) -> bool:
@@ -169,13 +174,14 @@ class RegionLikelihood:
         }
         shapes = {data: n * _mean_log(histograms[data], coefficients) for data, n in self.n.items()}
         of_rates = {data: _log_rate(n, mu) for data, n in self.n.items()}
-        share = rate_share(of_rates[""], of_rates[""] + shapes[""], np.ones(len(mu) - 1, dtype=bool))
+        near = np.arange(len(mu)) < len(mu) - 1
+        share = rate_share(of_rates[""], of_rates[""] + shapes[""], near[:-1])
         limits = {}
         for kind, old in self.limits.items():
             data = "observed" if kind.startswith("observed") else ""
             rate = self.rate and "without_rate" not in kind
             log = shapes[data] + of_rates[data] if rate else shapes[data]
-            factor = self.n[data] * self.simulated.per_event(coefficients, share if rate else 0.0)
+            factor = self.n[data] * self.simulated.per_event(coefficients, share if rate else 0.0, near)
             limits[kind] = Limits(old.grid, np.asarray(log), old.n_measured, factor)
         return replace(self, limits=limits, histograms=histograms, expected=mu, coefficients=coefficients)
 

@@ -20,6 +20,7 @@ from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.result import Result
 from mmc.jobs.statistics.scanning.density import BinnedDensity
+from mmc.jobs.statistics.simulated import n_samples
 from mmc.jobs.statistics.summaries import Summaries
 
 
@@ -56,18 +57,30 @@ def score_result(
         scores = problem.file.joint_scores(events, reference, slopes) @ projection.T
         return Summaries(scores, events.probabilities(row))
 
+    labels = problem.file.labels(problem.simulation)
     test = Summaries(score(at_reference.x), at_reference.probabilities(row))
     data = None if problem.expects_simulation else Summaries(score(x), asimov)
     population = Summaries(score(problem.population.x), problem.population.probabilities(row))
     scores, data_x = score(template.x), problem.observed
     observed = None if data_x is None else Summaries(score(data_x.values), data_x.probabilities)
 
-    def figures(direction: Array, bins: Sequence[Bins], coefficients: Array, binning_row: Array) -> HistogramFigures:
+    def figures(
+        direction: Array, bins: Sequence[Bins], coefficients: Array, binning_row: Array
+    ) -> tuple[HistogramFigures, Filled]:
         projected = Events(scores @ direction, template.weights)
         weights = np.maximum(template.weights @ binning_row, 0.0)
         binning = make_binning(bins, projected.x, _informative(projected.x, weights) if balanced else weights)
+        filled = Filled.of(
+            binning.index(projected.x),
+            projected.weights,
+            binning.size,
+            variations,
+            members,
+            labels=labels,
+            n_samples=n_samples(problem.file, binning.size) if likelihood.fixed else 0,
+        )
         result = histogram_figures(
-            Filled.of(binning.index(projected.x), projected.weights, binning.size, variations, members),
+            filled,
             binning,
             coefficients,
             row,
@@ -76,18 +89,20 @@ def score_result(
             observed=None if observed is None else observed.project(direction),
             truth=problem.true_coefficients,
         )
-        return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction))
+        return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction)), filled
 
     balanced = problem.file.is_balanced
     likelihood = METHODS[settings.method].likelihood(histogram.score_likelihood)
     if likelihood.fixed:
         n, spread = len(reference), problem.probes.mean(axis=0)
-        result = figures(np.eye(n), histogram.bins * n, problem.coefficients, spread)
+        result, filled = figures(np.eye(n), histogram.bins * n, problem.coefficients, spread)
+        if result.binned is not None:
+            problem = problem.with_template(filled, result.binned.known)
     else:
         axes = _axes if likelihood.across else _direction
         result = HistogramFigures.join(
             [
-                figures(axes(point - reference), histogram.bins, coefficients[np.newaxis], row)
+                figures(axes(point - reference), histogram.bins, coefficients[np.newaxis], row)[0]
                 for point, coefficients in zip(problem.points, problem.coefficients, strict=True)
             ]
         )
@@ -105,6 +120,7 @@ def score_result(
         evidence = replace(
             tested.on(limits, rate),
             mean_ratio=result.ratio,
+            binned=result.binned,
             scores=scores_at_reference,
             compared=compared,
             unfilled=result.unfilled,
@@ -133,7 +149,14 @@ def score_density(
     shares = _informative(scores, weights) if problem.file.is_balanced else weights
     binning = make_binning(histogram.bins * scores.shape[1], scores, shares)
     variations = problem.variations(problem.simulation)
-    filled = Filled.of(binning.index(scores), template.weights, binning.size, variations)
+    filled = Filled.of(
+        binning.index(scores),
+        template.weights,
+        binning.size,
+        variations,
+        labels=problem.file.labels(problem.simulation),
+        n_samples=n_samples(problem.file, binning.size),
+    )
     row = problem.file.coefficients(reference[np.newaxis])[0]
     return BinnedDensity.of(problem, filled, binning, summary=score, reference=row)
 

@@ -1,14 +1,25 @@
 """The statistical error of the simulation, in units of the error of the data.
 
-The simulated events enter a likelihood twice. The expected number of events has the relative variance v of the cross
-section (:mod:`mmc.jobs.madminer.cross_sections`), its integration included, to which N events of data compare as N v.
-The distribution comes from n effective events of those that make the likelihood, so its derivatives have N/n times the
-variance of the data. Both errors are taken as independent, and the variances of the derivatives of ln L add, each as
-large as its part of the information. So with f for both,
+If θ is the true point, ln L(θ) - ln L(θ_true) changes with the numbers of events that are expected at θ: with the
+expected events μ_b of bin b, by Σ_b l_b δμ_b with l_b = ln μ_b(θ) / μ_b(θ_true). For the Poisson numbers of data its
+variance is Σ_b l_b² μ_b, and f is that of the simulation over that of the data. All errors of the simulation are those
+of sums of weights, with the covariance of :mod:`mmc.jobs.madminer.cross_sections`: the numbers of events that pass, and
+the integration of the cross section of each sample. They enter a likelihood twice. The expected number of events has
+the relative variance v, to which N events of data compare as N v. The distribution has the probabilities p_b of the
+events that make the likelihood, with the logarithms l_b of their ratio minus their mean; the variance of Σ_b l_b δp_b
+is
 
-    f(θ) = (q_rate N v + q_shape N/n) / (q_rate + q_shape),    q = ln L(θ_true) - ln L(θ) of expected data,
+    V = (Σ_b l_b² Σ_{i in b} w_i² + Σ_k (ε_k² - 1/n_k) (Σ_b l_b S_bk)²) / S²,
 
-as in combinations of several regions (:mod:`mmc.jobs.statistics.joint_errors`).
+with the weights w_i at θ and their sums S_bk in a bin and a sample, and S over all, scaled to the cross sections. That
+of N events of data is D/N with D = Σ_b l_b² p_b. With q = ln L(θ_true) - ln L(θ) of expected data, of which the part c
+is of the rate, and the covariance C of the distribution with the relative error of the rate,
+
+    f(θ) / N = c v + (1 - c) V/D ± 2 (c (1 - c) C² / D)^½,    ± the sign of μ(θ) - μ(θ_true).
+
+For events of one sample with equal weights V/D is 1/n, as for Poisson numbers. A likelihood of single events has no
+templates, and its own error is that of the training: for its expected data and its normalisation V/D is 1/n of the
+effective events, and C is 0. Combinations of several regions: :mod:`mmc.jobs.statistics.joint_errors`.
 """
 
 from dataclasses import dataclass
@@ -22,6 +33,14 @@ from mmc.jobs.statistics.histograms import Filled
 
 FARTHEST = 1e6
 """ln L is smaller by at most this number."""
+FLOOR = 1e-6
+"""The smallest ratio of the probabilities of a bin."""
+SAME = 1e-20
+"""Distributions with a smaller D are the same."""
+MOST_SUMS = 50_000_000
+"""The largest number of sums of weights over the events in a bin and a sample: 0.4 GB."""
+BLOCK = 1_000_000
+"""The largest number of bins, and of products of weights, at some points in memory at once."""
 
 
 @lru_cache(maxsize=4)
@@ -31,6 +50,74 @@ def totals(file: EventFile, partition: Partition) -> Filled:
     for block in file.blocks(partition):
         found.add(np.zeros(len(block.origin), dtype=np.intp), block.events.weights, {})
     return found
+
+
+def n_samples(file: EventFile, n_bins: int) -> int:
+    """The number of samples whose sums in so many bins fit into memory; 0 if they do not, and f has N/n."""
+    n = len(file.cross_sections.names)
+    return n if n_bins * n * len(file.benchmarks) <= MOST_SUMS else 0
+
+
+@dataclass(frozen=True)
+class TemplateErrors:
+    """The error of a distribution at some points; 0 where no distribution exists."""
+
+    data: Array
+    """D, shape (points,)."""
+    variance: Array
+    """V, shape (points,)."""
+    covariance: Array
+    """± C, shape (points,)."""
+    of_samples: Array
+    """Σ_b l_b S_bk / S, shape (points, samples)."""
+
+
+@dataclass(frozen=True)
+class TemplateSums:
+    """Sums over the simulated events in each bin, from which the error of their distribution follows."""
+
+    of_samples: Array
+    """Sums of the weights of the events of each sample, shape (bins, samples, benchmarks)."""
+    products: Array
+    """Sums of the products of two weights, shape (bins, benchmarks, benchmarks)."""
+    known: npt.NDArray[np.bool_]
+    """Whether the likelihood uses the bin, shape (bins,)."""
+    truth: Array
+    """The morphing coefficients of the true point, shape (benchmarks,)."""
+    rates: Array
+    """Sums of the weights of all events of each sample, shape (samples, benchmarks)."""
+    common: Array
+    """ε_k² - 1/n_k, shape (samples,)."""
+    part: Array | float
+    """The part of all events that is in the bins."""
+
+    def errors(self, coefficients: Array) -> "TemplateErrors":
+        """What the error of the distribution is at points with these morphing coefficients (points, benchmarks)."""
+        n_bins, n_samples, n_benchmarks = self.of_samples.shape
+        size = max(1, BLOCK // max(n_bins, n_benchmarks * max(n_samples, n_benchmarks)))
+        starts = range(0, len(coefficients), size)
+        found = [self._errors(coefficients[start : start + size]) for start in starts]
+        return TemplateErrors(*map(np.concatenate, zip(*found, strict=True)))
+
+    def _errors(self, rows: Array) -> tuple[Array, Array, Array, Array]:
+        sums = self.of_samples.sum(axis=1)
+        totals, true = sums.sum(axis=0), sums @ self.truth
+        whole, of_rates = rows @ totals, rows @ self.rates.T
+        possible = (whole > 0.0) & (of_rates.sum(axis=1) > 0.0)
+        scale = np.where(possible, 1.0 / np.where(possible, whole, 1.0), 0.0)[:, np.newaxis]
+        p, known = scale * (rows @ sums.T), self.known & (true > 0.0)
+        ratio = np.where(known, p / np.where(known, true / true.sum(), 1.0), 1.0)
+        logs = np.where(possible[:, np.newaxis], np.log(np.maximum(ratio, FLOOR)), 0.0)
+        logs -= (p * logs).sum(axis=1, keepdims=True)
+        squares = np.square(scale) * np.einsum("pi,bij,pj->pb", rows, self.products, rows, optimize=True)
+        each = np.tensordot(logs, self.of_samples, axes=(1, 0))  # (points, samples, benchmarks)
+        of_samples = scale * np.einsum("pkj,pj->pk", each, rows)
+        relative = of_rates / np.where(possible, of_rates.sum(axis=1), np.inf)[:, np.newaxis]
+        data = np.maximum((p * np.square(logs)).sum(axis=1), 0.0)
+        variance = (squares * np.square(logs)).sum(axis=1) + np.square(of_samples) @ self.common
+        covariance = self.part * (squares * logs).sum(axis=1) + (of_samples * relative) @ self.common
+        grows = np.sign(rows @ self.rates.sum(axis=0) - self.truth @ self.rates.sum(axis=0))
+        return data, np.maximum(variance, 0.0), grows * covariance, of_samples
 
 
 @dataclass(frozen=True)
@@ -45,21 +132,47 @@ class SimulatedSums:
     """Sums of the products of two weights, shape (benchmarks, benchmarks); None if limits do not include this error."""
     covariance: Array | None
     """The covariance of the :attr:`rates`, of the same shape; None if limits do not include this error."""
+    template: TemplateSums | None
+    """The sums in each bin; None without bins that all points share."""
 
     def of_rate(self, coefficients: Array) -> Array:
         """v at points with these morphing coefficients (points, benchmarks); shape (points,)."""
         return _relative(coefficients, self.covariance, self.rates)
 
-    def of_shape(self, coefficients: Array) -> Array:
+    def per_effective(self, coefficients: Array) -> Array:
         """1/n at the same points."""
         return _relative(coefficients, self.products, self.sums)
 
-    def per_event(self, coefficients: Array, rate_share: Array | float) -> Array:
-        """f/N at the same points; ``rate_share`` is q_rate over the sum of both."""
-        return np.asarray(rate_share * self.of_rate(coefficients) + (1.0 - rate_share) * self.of_shape(coefficients))
+    def of_shape(self, coefficients: Array, near: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
+        """V/D and ± C/√D at the same points.
+
+        :param near: the points that stand for the true point, where both D and V vanish, and for those without a
+            distribution
+        """
+        if self.template is None:
+            return self.per_effective(coefficients), np.zeros(len(coefficients))
+        own = self.template.errors(coefficients)
+        differs = own.data > SAME
+        of_near, found = differs & near, []
+        total = float(own.data[of_near].sum())
+        for value in (own.variance, np.sqrt(own.data) * own.covariance):
+            average = float(value[of_near].sum()) / total if total else 0.0
+            found.append(np.divide(value, own.data, out=np.full(len(own.data), average), where=differs))
+        return found[0], found[1]
+
+    def per_event(self, coefficients: Array, rate_share: Array | float, near: npt.NDArray[np.bool_]) -> Array:
+        """f/N at the same points.
+
+        :param rate_share: c, the part of the rate in ln L
+        :param near: as in :meth:`of_shape`
+        """
+        of_shape, both = self.of_shape(coefficients, near)
+        alone = rate_share * self.of_rate(coefficients) + (1.0 - rate_share) * of_shape
+        together = alone + 2.0 * np.sqrt(np.maximum(rate_share * (1.0 - np.asarray(rate_share)), 0.0)) * both
+        return np.asarray(np.maximum(together, 0.0))
 
     def per_event_slope(self, coefficients: Array, gradients: Array, rate_share: float, share_slope: Array) -> Array:
-        """The derivatives of f/N by the parameters at a point, shape (parameters,).
+        """The derivatives of f/N by the parameters at a point, of a likelihood without bins; shape (parameters,).
 
         :param coefficients: morphing coefficients of the point, shape (benchmarks,)
         :param gradients: their derivatives, shape (parameters, benchmarks)
@@ -68,7 +181,7 @@ class SimulatedSums:
         of_rate = _relative_slope(coefficients, self.covariance, self.rates)
         of_shape = _relative_slope(coefficients, self.products, self.sums)
         row = coefficients[np.newaxis]
-        difference = float(self.of_rate(row)[0] - self.of_shape(row)[0])
+        difference = float(self.of_rate(row)[0] - self.per_effective(row)[0])
         slopes = gradients @ (rate_share * of_rate + (1.0 - rate_share) * of_shape)
         return np.asarray(slopes + share_slope * difference)
 

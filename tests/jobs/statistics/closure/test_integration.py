@@ -127,7 +127,9 @@ def test_a_region_with_it_covers() -> None:
     for error in (0.0, 0.02):
         sample = {"n_generated": 5000, "integration_error": error}
         covariance = CrossSections.of([(weights, labels)], [sample], 1).covariance()
-        f = n * float(SimulatedSums(np.array([n]), np.array([n]), covariance, covariance).of_rate(np.ones((1, 1)))[0])
+        f = n * float(
+            SimulatedSums(np.array([n]), np.array([n]), covariance, covariance, None).of_rate(np.ones((1, 1)))[0]
+        )
         covered.append([(q / (1.0 + f) < chi2.ppf(level, 1)).mean() for level in (0.68, 0.95)])
     assert covered[1] == pytest.approx([0.68, 0.95], abs=0.01)
     assert covered[0][0] < 0.58

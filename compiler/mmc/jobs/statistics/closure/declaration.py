@@ -1,6 +1,6 @@
 """The declaration of a closure test: verdicts, result files, reports and the documentation read everything from it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,8 @@ class ClosureTest:
     """Calculates the figures; they are null or empty where the evidence for the test is missing."""
     grade: Callable[[Figures, Evidence], tuple[str, str]]
     """Gives the verdict of a test that was made, and the reason if the verdict is not 'passed'."""
+    notes: Callable[[Figures, Evidence], Iterable[str]] = lambda _, __: ()
+    """Warnings that do not change the verdict."""
     columns: tuple[Column, ...] = ()
     note: str = ""
     """Explains the columns, below the table."""

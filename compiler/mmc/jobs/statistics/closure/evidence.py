@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import chdtri
 
 from mmc.jobs.madminer.event_file import Array, Events
+from mmc.jobs.statistics.binned_ratio import BinnedRatio
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.closure.toys import AsimovLogRatio, ToyPopulation, Toys, blocks
 from mmc.jobs.statistics.closure.truth import Truth
@@ -54,6 +55,8 @@ class Evidence:
     """The fraction of the data in bins without simulated events; None if there are no bins."""
     sparse: float | None = None
     """The part of the cross section in bins with few simulated events; None if there are no bins."""
+    binned: BinnedRatio | None = None
+    """The ratio in each bin; None without bins that all points share."""
     mean_ratio: MeanRatio | None = None
     """The mean of the ratio that the likelihood uses."""
     scores: Scores | None = None

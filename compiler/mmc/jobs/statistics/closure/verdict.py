@@ -76,11 +76,12 @@ def judge(evidence: Evidence) -> Verdict:
 
 def grade(figures: Figures, evidence: Evidence) -> Verdict:
     """The verdict on measured figures."""
-    found = [(test.name, *test.grade(figures, evidence)) for test in TESTS if test.is_made(figures)]
+    made = [test for test in TESTS if test.is_made(figures)]
+    found = [(test.name, *test.grade(figures, evidence)) for test in made]
     return Verdict(
         {**figures, "verdicts": {test: verdict for test, verdict, _ in found}},
         tuple(sorted((finding for finding in found if finding[1] != PASSED), key=_severity)),
-        tuple(_unresolved(evidence)),
+        (*_unresolved(evidence), *(note for test in made for note in test.notes(figures, evidence))),
     )
 
 

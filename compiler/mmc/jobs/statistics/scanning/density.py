@@ -19,6 +19,7 @@ from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import VariedHistogram
 from mmc.jobs.statistics.scanning.linear import linear_shape
 from mmc.jobs.statistics.scanning.shape import Shape
+from mmc.jobs.statistics.simulated import TemplateSums
 from mmc.jobs.statistics.summaries import Summaries
 
 if TYPE_CHECKING:  # baselines do not need torch
@@ -50,6 +51,8 @@ class BinnedDensity:
     """Morphing coefficients of the true point, shape (benchmarks,)."""
     fills_itself: bool
     """Whether the Asimov data are the events of the histogram."""
+    template: TemplateSums | None
+    """What the error of the distribution follows from; None if limits do not include it."""
     varied: VariedHistogram | None = None
 
     @classmethod
@@ -73,7 +76,8 @@ class BinnedDensity:
             up, down = (np.stack(sides) for sides in zip(*filled.varied.values(), strict=True))
             varied = VariedHistogram(reference[np.newaxis], sums, up, down, known)
         fills_itself = problem.expects_simulation
-        return cls(binning, summary, sums, reference, known, problem.true_coefficients, fills_itself, varied)
+        template = problem.with_template(filled, known).template
+        return cls(binning, summary, sums, reference, known, problem.true_coefficients, fills_itself, template, varied)
 
     def shape(self, data: Events, probabilities: Array, *, expected: bool = False) -> Shape:
         """The likelihood of some events."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmc.jobs.madminer.event_file import Array, EventFile, Events
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.scanning.density import Density
+from mmc.jobs.statistics.scanning.density import BinnedDensity, Density
 from mmc.jobs.statistics.scanning.minimum import Gradient
 from mmc.jobs.statistics.scanning.shape import Shape
 from mmc.jobs.statistics.simulated import FARTHEST, SimulatedSums, rate_share
@@ -26,11 +26,12 @@ class Simulation(SimulatedSums):
     """Points next to the true point and, as the last row, the true point: shape (points, parameters)."""
 
     @classmethod
-    def of(cls, problem: LimitProblem) -> "Simulation":
-        """The sums of a problem."""
+    def of(cls, problem: LimitProblem, density: Density) -> "Simulation":
+        """The sums of a problem, with those of the bins of its likelihood if it has some."""
+        template = density.template if isinstance(density, BinnedDensity) else None
         steps = np.diag([NEAR * (axis[-1] - axis[0]) for axis in problem.grid.axes.values()])
         near = problem.theta_true + np.concatenate([steps, -steps, np.zeros((1, len(steps)))])
-        return cls(**vars(problem.simulated_sums), file=problem.file, near=near)
+        return cls(**vars(replace(problem, template=template).simulated_sums), file=problem.file, near=near)
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,12 @@ class Surface:
         """1 + f, by which -2 ln λ is divided, at points (points, parameters)."""
         if self.simulation.products is None:
             return np.ones(len(points))
-        rows = self.simulation.file.coefficients(points)
-        share = (self.expected or self).rate_share(points) if self.rate else 0.0
-        return 1.0 + self.n * self.simulation.per_event(rows, share)
+        n, beside = len(points), self.simulation.near[: None if self.simulation.template is not None else 0]
+        share = np.zeros(n + len(beside))
+        if self.rate:
+            share[:n] = (self.expected or self).rate_share(points)
+        rows = self.simulation.file.coefficients(np.concatenate([points, beside]))
+        return 1.0 + self.n * self.simulation.per_event(rows, share, np.arange(len(rows)) >= n)[:n]
 
     @property
     def widening_slope(self) -> Gradient | None:
@@ -144,7 +148,7 @@ def expected_surface(problem: LimitProblem, density: Density) -> Surface:
     """The surface of expected data, with the rate."""
     probabilities = problem.asimov_events.probabilities(problem.true_coefficients)
     shape = density.shape(problem.asimov_events, probabilities, expected=True)
-    return Surface(Simulation.of(problem), shape, problem.n_expected, rate=True)
+    return Surface(Simulation.of(problem, density), shape, problem.n_expected, rate=True)
 
 
 def surfaces(problem: LimitProblem, density: Density) -> dict[str, Surface]:

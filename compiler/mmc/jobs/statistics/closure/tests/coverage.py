@@ -19,7 +19,6 @@ from mmc.jobs.statistics.closure.declaration import (
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT, TOYS, Toys, lowest
-from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
@@ -29,9 +28,8 @@ def measure(evidence: Evidence) -> dict[str, Any]:
     """The coverage at each point and level; empty where there are no toys."""
     if evidence.toys is None:
         return {"coverage": []}
-    critical = evidence.limits.critical
-    with_rate = evidence.limits if evidence.rate and evidence.problem.include_xsec else None
-    found = coverage_figures(evidence.toys, _width_error(evidence), with_rate=with_rate, critical=critical)
+    rate = bool(evidence.rate and evidence.problem.include_xsec)
+    found = coverage_figures(evidence.toys, _width_error(evidence), evidence.limits, rate=rate)
     return {"coverage": found}
 
 
@@ -43,9 +41,7 @@ def _width_error(evidence: Evidence) -> float:
     return float(standard_error(areas)) / evidence.tested_area * 2.0 / evidence.tested.dof
 
 
-def coverage_figures(
-    toys: Toys, width_error: float, *, with_rate: Limits | None, critical: CriticalValues | None = None
-) -> list[dict[str, Any]]:
+def coverage_figures(toys: Toys, width_error: float, limits: Limits, *, rate: bool) -> list[dict[str, Any]]:
     """For each probe and confidence level, the fraction of toys at the probe whose limit includes the probe.
 
     ``widening`` is the factor between the critical value and that of χ²: 1 + f without ``critical``,
@@ -55,12 +51,12 @@ def coverage_figures(
     exact ratio with this non-centrality.
 
     :param width_error: the relative error of -2 ln λ from the test events alone
-    :param with_rate: limits of expected data that include the rate; None for a likelihood without it
-    :param critical: critical values from other toys; None for those of χ²
+    :param limits: those of expected data
+    :param rate: whether they include the rate
     """
     problem, population = toys.population.problem, toys.population
-    rate = with_rate is not None
-    per_simulated = problem.per_simulated(problem.expected, with_rate)
+    critical = limits.critical
+    per_simulated = problem.per_simulated(problem.expected, limits, rate=rate)
     dof = problem.limits(0.0, rate=rate).dof
     result = []
     for k, probe in enumerate(population.probes):

@@ -1,0 +1,154 @@
+"""-2 ln λ of a likelihood in bins must follow a χ² distribution, if limits say so."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy.special import chdtri, chndtr
+
+from mmc.compiler.catalogue.baselines import HISTOGRAM
+from mmc.compiler.catalogue.methods import SCORE
+from mmc.jobs.statistics.binned_ratio import KEPT
+from mmc.jobs.statistics.closure.declaration import (
+    DOUBTFUL,
+    PASSED,
+    WIDTH,
+    ClosureTest,
+    Column,
+    Figures,
+    percent,
+    significance,
+)
+from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.jobs.statistics.closure.toys import BLOCK, lowest, minus_2_log
+
+TOYS, SEED = 2000, 1
+"""The number of toys at each point, and the seed of their random numbers."""
+WORK = 2_000_000_000
+"""The largest number of toys at a point, times the points of the grid and the bins."""
+
+
+def measure(evidence: Evidence) -> dict[str, Any]:
+    """The coverage at each point and level; empty without bins or toys, or where critical values are from toys."""
+    return {"chi_square": [] if evidence.limits.critical is not None else list(_coverages(evidence))}
+
+
+def _coverages(evidence: Evidence) -> Iterator[dict[str, Any]]:
+    problem, binned, limits = evidence.problem, evidence.binned, evidence.limits
+    n_points = len(problem.points)
+    if binned is None or evidence.toys is None or n_points * len(binned.known) > KEPT:
+        return
+    random, n_toys = np.random.default_rng(SEED), min(TOYS, WORK // (n_points * len(binned.known)))
+    size = max(1, BLOCK // n_points)
+    rate = bool(evidence.rate and problem.include_xsec)
+    for probe in evidence.toys.population.probes:
+        shares = np.maximum(binned.coefficients[probe] @ binned.sums.T, 0.0) * binned.known
+        distances = []
+        for start in range(0, n_toys, size):
+            n_here = min(size, n_toys - start)
+            counts = random.poisson(problem.expected[probe] * shares, (n_here, len(shares))).T.astype(float)
+            q = minus_2_log(problem.expected if rate else None, binned.log @ counts, counts.sum(axis=0))
+            distances.append(q[probe] - lowest(problem.grid, q))
+        q_true = np.concatenate(distances)
+        for level in problem.levels:
+            inside = int((q_true <= chdtri(limits.dof, 1.0 - level)).sum())
+            smoothed = (inside + 1.0) / (n_toys + 2.0)
+            yield {
+                "theta": problem.named(problem.points[probe]),
+                "level": level,
+                "coverage": inside / n_toys,
+                "error": float((smoothed * (1.0 - smoothed) / n_toys) ** 0.5),
+                "toys": n_toys,
+            }
+
+
+def _of_width(level: float, dof: int, width: float) -> float:
+    """The coverage of limits from a Gaussian likelihood whose -2 ln λ is smaller by this factor."""
+    return float(chndtr(width * chdtri(dof, 1.0 - level), dof, 0.0))
+
+
+def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
+    """The verdict, and the reason if it is not 'passed'."""
+    entries = figures["chi_square"]
+    k, _ = significance(len(entries))[DOUBTFUL]
+    for entry in entries:
+        least = _of_width(entry["level"], evidence.limits.dof, 1.0 - WIDTH)
+        if entry["coverage"] + k * entry["error"] < least:
+            where = ", ".join(f"{name} = {value:g}" for name, value in entry["theta"].items())
+            return DOUBTFUL, (
+                f"-2 ln λ does not follow χ²: limits at {entry['level']:.0%} include the truth in "
+                f"{entry['coverage']:.0%} of toys from the templates themselves at {where}: write `confidence: toys`"
+            )
+    return PASSED, ""
+
+
+def notes(figures: Figures, evidence: Evidence) -> Iterator[str]:
+    """Limits that are larger than they need be."""
+    entries = figures["chi_square"]
+    k, _ = significance(len(entries))[DOUBTFUL]
+    found = []
+    for level in dict.fromkeys(entry["level"] for entry in entries):
+        most = _of_width(level, evidence.limits.dof, 1.0 + WIDTH)
+        above = [
+            entry for entry in entries if entry["level"] == level and entry["coverage"] - k * entry["error"] > most
+        ]
+        if above:
+            found.append(f"{max(entry['coverage'] for entry in above):.0%} of toys instead of {level:.0%}")
+    if found:
+        yield (
+            f"-2 ln λ does not follow χ²: limits include the truth in up to {' and '.join(found)}, so they are larger "
+            "than they need be; `confidence: toys` takes critical values from toys"
+        )
+
+
+def _at_truth(figures: Figures) -> list[float]:
+    """The coverage at the true point at each level; the toys there are the first."""
+    entries = figures["chi_square"]
+    return [entry["coverage"] for entry in entries if entry["theta"] == entries[0]["theta"]]
+
+
+SCHEMA: dict[str, Any] = {
+    "theta": {"$ref": "#/definitions/point"},
+    "level": {"$ref": "#/definitions/fraction"},
+    "coverage": {"$ref": "#/definitions/fraction"},
+    "error": {"description": "Binomial standard error.", "type": "number"},
+    "toys": {"type": "integer"},
+}
+
+TEST = ClosureTest(
+    name="chi_square",
+    place=52,
+    families=(HISTOGRAM.name, SCORE.name),
+    demand="-2 ln λ of toys from the templates themselves follows the χ² distribution that limits take",
+    tolerance=f"the coverage of a -2 ln λ that is {percent(WIDTH)} too large",
+    explanation=f"""
+    Wilks' theorem holds for likelihoods that are nearly Gaussian in the parameters. Here {TOYS} toys, or fewer on large
+    grids, are Poisson numbers in the bins of the templates, at the true point and at the ends of the region. They have
+    no error of the simulation, and no fault of an estimator: what their coverage lacks is χ². The test is doubtful if
+    limits with χ² include the point of the toys less often, beyond the binomial error, than those of a -2 ln λ that is
+    {percent(WIDTH)} too large. If they include it more often than those of a -2 ln λ that is {percent(WIDTH)} too
+    small, limits are correct, but larger than they need be, which is a warning. `confidence: toys` is the way out of
+    both; then the test is not made. The table has the coverage at the true point. Likelihoods of single events are not
+    tested.
+    """,
+    schema={
+        "chi_square": {
+            "description": "Fraction of toy experiments from the templates themselves whose limit with χ² includes "
+            "the point at which they were generated; empty without bins, or where critical values are from toys.",
+            "type": "array",
+            "items": {"type": "object", "required": list(SCHEMA), "properties": SCHEMA},
+        }
+    },
+    measure=measure,
+    grade=grade,
+    notes=notes,
+    columns=(
+        Column(
+            "χ² covers",
+            lambda figures: _at_truth(figures)[0],
+            lambda figures: " / ".join(f"{100.0 * part:.0f}" for part in _at_truth(figures)) + " %",
+        ),
+    ),
+    note="χ² covers: the part of toys from the templates, at the true point, whose limits at the confidence levels "
+    "include it",
+)
