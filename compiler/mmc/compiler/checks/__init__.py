@@ -39,6 +39,7 @@ from mmc.compiler.checks import (
     tables,
     trust,
     tuning,
+    variants,
     without_morphing,
 )
 from mmc.compiler.checks.bounds import too_many_entries
@@ -79,6 +80,7 @@ RULE_MODULES = (
     tables,
     trust,
     tuning,
+    variants,
     without_morphing,
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )
@@ -139,6 +141,13 @@ def check(
     ordered = in_order(found)
     data = None if has_errors(ordered) else context.data
     return Checked(_bounded(ordered), data, files.named(context))
+
+
+def resolved(document: Document) -> dict[str, Any]:
+    """The data of a study that is fine, with every default filled in."""
+    document = read_short(read_grouped(document)[0])
+    readers = (lambda _: "missing", _nothing, _nothing, _nothing, _nothing)
+    return Context(document, frozenset(), frozenset(), *readers).data
 
 
 MMC014 = Code(

@@ -33,6 +33,9 @@ def to_text(plan: Plan, basis: BasisView = None) -> str:
     lines = [_title(plan)]
     disk = sum(_total_size(stage) for stage in plan.stages)
     total = f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}"
+    if plan.variants:
+        own = plan.n_jobs - plan.n_shared
+        total = f"{_count(plan.variants, 'variant')}: {total}, {plan.n_shared:,} of several variants, {own:,} of one"
     lines += [f"{total}, about {amount(disk)} of disk" if disk else total, *_memory_lines(plan), ""]
     rows = [("stage", "jobs", "events", "disk", "reads", "what it does")]
     rows += [(s.name, _width(s), _events(s), _disk(s), _reads(s), s.summary) for s in plan.stages]
@@ -54,6 +57,7 @@ def to_json(plan: Plan, basis: BasisView = None) -> str:
         "title": plan.title,
         "digest": plan.digest,
         "n_jobs": plan.n_jobs,
+        **({"n_variants": plan.variants, "n_shared": plan.n_shared} if plan.variants else {}),
         "morphing_basis": {"unknown": basis} if isinstance(basis, str) else basis,
     }
     needed = memory(plan)
@@ -291,7 +295,7 @@ def amount(n_bytes: int) -> str:
 
 def _reads(stage: Stage) -> str:
     marks = {Flow.ONE: "", Flow.EACH: " (one each)", Flow.ALL: " (all)", Flow.PART: " (some each)"}
-    links = [f"{link.stage}{marks[link.flow]}" for link in stage.inputs]
+    links = [f"{link.stage}{' (some each)' if link.named else marks[link.flow]}" for link in stage.inputs]
     files = [file.path.name for file in stage.files]
     return ", ".join(dict.fromkeys(links + (files if len(files) <= FILES_PER_STAGE else [f"{len(files):,} files"])))
 

@@ -53,6 +53,8 @@ def command(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Shell:
 
     def directories(name: str) -> str:
         item = upstream[name]
+        if item.named:
+            return f'"$out"/{shell(item.stage)}'
         if item.flow is Flow.ALL:
             return f'"${{{array(plan.stage(item.stage))}[@]}}"'
         if item.flow is Flow.EACH:
@@ -94,7 +96,7 @@ def shares(plan: Plan) -> list[Shell]:
 
 def gathered(plan: Plan) -> list[Stage]:
     """The stages with several outputs in one command, or with a different output for each job."""
-    read = {item.stage for stage in plan.stages for item in stage.inputs if item.flow is not Flow.ONE}
+    read = {s.stage for stage in plan.stages for s in stage.inputs if s.flow is not Flow.ONE and not s.named}
     return [stage for stage in plan.stages if stage.name in read]
 
 

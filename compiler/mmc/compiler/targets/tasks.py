@@ -45,7 +45,7 @@ def table_digest(table: str) -> str:
 def _reads(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Iterator[dict[str, str]]:
     """The arrays that a stage's command names, and the rows of the table that they hold: first, number, first index."""
     for item in stage.inputs:
-        if item.flow is Flow.ONE:
+        if item.flow is Flow.ONE or item.named:
             continue
         upstream = plan.stage(item.stage)
         start, n = first[item.stage], len(upstream.jobs)
