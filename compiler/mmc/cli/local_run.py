@@ -82,6 +82,7 @@ def run_study(
         write(on.bundle(plan), place.place("bundle"), study.sources(plan))
         write_study(place, text)
         _take_events(study, plan, out)
+        _take_variants(plan, out)
         say(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}{on.title}")
         progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
         started = time.monotonic()
@@ -129,6 +130,16 @@ def _take_events(study: StudyFile, plan: Plan, out: Folder) -> None:
     say(f"{take(jobs, plan.taken[-1], run, out):,} outputs are taken from {run}")
 
 
+def _take_variants(plan: Plan, out: Folder) -> None:
+    """Find the outputs of variants that have other numbers than in an earlier run."""
+    if plan.variants:
+        from mmc.jobs.resume.taking import take_renamed
+
+        jobs = [(stage.name, job.name, job.fingerprint) for stage in plan.stages for job in stage.jobs]
+        if n := take_renamed(jobs, out):
+            say(f"{n:,} outputs are of variants that have another number now")
+
+
 def _check_packages(plan: Plan) -> None:
     """Check before the run for packages that only some studies need: Optuna after events and samples are made.
 
@@ -166,7 +177,14 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
         found = read_json(place / VARIANTS.record)["variants"]
         shown = dict(islice(found.items(), SHOWN_VARIANTS))
         more = [f"… and {len(found) - len(shown):,} more variants"] if len(found) > len(shown) else []
-        return ["", *text_table(shown), *more, "", f"results: {place / VARIANTS.record}", f"report:  {place / 'index.html'}"]
+        return [
+            "",
+            *text_table(shown),
+            *more,
+            "",
+            f"results: {place / VARIANTS.record}",
+            f"report:  {place / 'index.html'}",
+        ]
     if last.name != REPORT.name:
         return [f"outputs: {place}", *_tracked(out, plan)]
     place /= last.jobs[0].name

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmc.compiler.checks import Checked, check, resolved
-from mmc.compiler.checks.variants import VARIANTS, check_variants, found_in
+from mmc.compiler.checks.variants import check_variants, found_in
 from mmc.compiler.inputs import tables, ufo_model
 from mmc.compiler.language.bases import Reader, extended
 from mmc.compiler.language.changes import changed
 from mmc.compiler.language.diagnostics import Diagnostic, has_errors, in_order
 from mmc.compiler.language.document import Document, load
 from mmc.compiler.language.yaml_nodes import MAX_BYTES
-from mmc.compiler.study.variants import Variant, Variants
+from mmc.compiler.study.variants import VARIANTS, Variant, Variants
 from mmc.errors import UsageError
 from mmc.packing import packed
 from mmc.reading import leads_out, open_regular, read_bytes

@@ -45,8 +45,8 @@ class StepJob:
     programs: dict[str, str] = field(default_factory=dict)
     """The versions of the programs that the job has called, by name; filled while the job runs."""
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The names of the jobs whose outputs it reads, for inputs of which it is given others too. Everywhere else jobs are
-    called as in their variant of the study."""
+    """The names of the jobs whose outputs it reads, for inputs of which it is given others too. Everywhere else jobs
+    are called as in their variant of the study."""
 
     def read(self, cls: type[T]) -> T:
         """The settings as the dataclass from which the planner wrote them.
@@ -160,7 +160,9 @@ class StepJob:
             return [output for path in paths for output in _outputs(path, name)]
         if len(paths) == 1 and all((paths[0] / job / RECORD).exists() for job in reads):
             return [paths[0] / job for job in reads]  # the folder of a stage, in which there may be thousands
-        made = {job: output for path in paths for output in _outputs(path, name) for job, _ in _held(output, whole=True)}
+        made = {
+            job: output for path in paths for output in _outputs(path, name) for job, _ in _held(output, whole=True)
+        }
         if missing := [job for job in reads if job not in made]:
             raise StepError(f"none of the directories of --{name} is the output of job {missing[0]!r}")
         return [made[job] for job in reads]

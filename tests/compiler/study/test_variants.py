@@ -42,7 +42,9 @@ def test_a_grid_has_every_combination_once_in_the_order_of_the_lists(over: dict[
 def test_zip_takes_the_first_values_together(over: dict[str, list[int]], n: int) -> None:
     same = {path: (values * n)[:n] for path, values in over.items()}
     found = variants({"over": same, "combine": "zip"}).variants
-    assert [list(variant.values.values()) for variant in found] == [list(row) for row in zip(*same.values())]
+    assert [list(variant.values.values()) for variant in found] == [
+        list(row) for row in zip(*same.values(), strict=True)
+    ]
 
 
 @given(lists)

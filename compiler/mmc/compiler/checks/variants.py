@@ -10,7 +10,7 @@ from typing import Any
 
 from mmc.compiler.checks.context import Context, ReadText, rule
 from mmc.compiler.checks.files import is_there
-from mmc.compiler.language.changes import Written, with_value
+from mmc.compiler.language.changes import PlaceError, Written, with_value
 from mmc.compiler.language.diagnostics import START, Code, Diagnostic, Span, has_errors, one_of, show
 from mmc.compiler.language.document import Document
 from mmc.compiler.study.scans import Range, size
@@ -42,8 +42,9 @@ MMC230 = Code(
 MMC231 = Code(
     "MMC231",
     "Variants cannot be combined like this",
-    "Variants come from `over` or from a table, `csv`. `combine: zip` takes the first values together, then the second, "
-    "so all lists have the same length. `combine: random` draws `n` variants, of which there must be as many; only it "
+    "Variants come from `over` or from a table, `csv`. `combine: zip` takes the first values together, then the "
+    "second, so all lists have the same length. `combine: random` draws `n` variants, of which there must be as many; "
+    "only it "
     "can draw from a range. A run of variants is not tracked in MLflow.",
 )
 MMC232 = Code(
@@ -84,7 +85,7 @@ def variants(ctx: Context) -> Iterator[Diagnostic]:
     yield from found
     if has_errors(found):
         return
-    expected = section["n"] if "n" in section else None
+    expected = section.get("n")
     if expected is None:
         lists = [section[OVER]] if OVER in section else []
         lengths = [len(values) for each in lists for values in each.values()]
@@ -201,7 +202,7 @@ def _misplaced(ctx: Context, paths: Mapping[str, Any]) -> Iterator[tuple[str, st
         else:
             try:
                 with_value(ctx.document, path, Written(None, START, {}, {}))
-            except ValueError as error:
+            except PlaceError as error:
                 yield path, str(error), "the path has the keys of the study, from its top"
 
 
@@ -218,7 +219,9 @@ def check_variants(found: Variants, check: Check) -> tuple[list[Diagnostic], dic
     times: dict[tuple[str, str, Span], int] = {}
     files: dict[str, tuple[str, ...]] = {}
     same: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for checked, variant in enumerate(found.variants, start=1):
+    checked = 0
+    for variant in found.variants:
+        checked += 1
         problems, named = check(found.document(variant))
         files[variant.name] = same.setdefault(named, named)
         for item in problems:
@@ -242,4 +245,3 @@ def found_in(document: Document, data: Mapping[str, Any], read_text: ReadText, n
     """The variants of a study that is fine itself."""
     section = data[VARIANTS]
     return variants_of(document, data, table_of(section, read_text, name) if "csv" in section else None)
-

@@ -50,9 +50,13 @@ def _changed(document: Document, text: str) -> Document:
     grouped = {place[1:]: number for place, number in value.grouped.items()}
     try:
         document = with_value(document, key, Written(value.data["value"], at_key, spans, grouped))
-    except ValueError as error:
+    except PlaceError as error:
         raise UsageError(f"--set: {error}") from error
     return replace(document, text="\n".join(lines))
+
+
+class PlaceError(ValueError):
+    """A value has no place in a study."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def with_value(document: Document, name: str, written: Written) -> Document:
     """The document with another value in a place, whose path has dots between its keys. Mappings that lead there are
     made if they are missing.
 
-    :raises ValueError: when there is no such place
+    :raises PlaceError: when there is no such place
     """
     data = deepcopy(document.data)
     path = _put(data, name.split("."), written.value, name)
@@ -98,11 +102,11 @@ def _put(data: Any, keys: Sequence[str], value: Any, name: str) -> Path:
         index: Any = key
         if isinstance(place, list):
             if not key.isdecimal() or int(key) >= len(place):
-                raise ValueError(f"{show(name)} has no place in the study: the list has no entry {show(key)}")
+                raise PlaceError(f"{show(name)} has no place in the study: the list has no entry {show(key)}")
             index = int(key)
         elif not isinstance(place, dict):
             outer = show(".".join(keys[: count - 1]))
-            raise ValueError(f"{show(name)} has no place in the study: {outer} is a value")
+            raise PlaceError(f"{show(name)} has no place in the study: {outer} is a value")
         path.append(index)
         if count == len(keys):
             place[index] = value

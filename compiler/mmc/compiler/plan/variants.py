@@ -103,8 +103,8 @@ class _Merged:
         self.members.update(keys.values())
         if len(self._jobs) > MOST_JOBS:
             raise MmcError(
-                f"the first {self._n:,} variants have more than {MOST_JOBS:,} jobs, the most of a study: take fewer, or "
-                "let each job generate more events"
+                f"the first {self._n:,} variants have more than {MOST_JOBS:,} jobs, the most of a study: take fewer, "
+                "or let each job generate more events"
             )
         last = plan.stages[-1]
         return last.jobs[0].fingerprint if last.name == REPORT.name else None

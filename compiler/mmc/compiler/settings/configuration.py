@@ -1,8 +1,8 @@
 """The configuration file of a stage: what its jobs share, the different settings of jobs, and a row for each job.
 
 A row has the number of the job's settings in the list, its seed and its fingerprint. Most jobs of a large stage differ
-only in their seeds, so their settings are written once. ``reads`` names the jobs whose outputs a job reads, where it may
-be given more of them: those of other variants of the study.
+only in their seeds, so their settings are written once. ``reads`` names the jobs whose outputs a job reads, where it
+may be given more of them: those of other variants of the study.
 """
 
 from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ section, so both have positions, and one piece of code makes variants of both.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import product
@@ -56,7 +56,7 @@ class Variants:
     def document(self, variant: Variant) -> Document:
         """The study of a variant, with the positions at which its values are said.
 
-        :raises ValueError: when a value has no place in the study
+        :raises PlaceError: when a value has no place in the study
         """
         document = self.base
         for path, value in variant.values.items():
@@ -93,41 +93,27 @@ def variants_of(document: Document, data: Mapping[str, Any], table: Document | N
     :param table: the table that the section names
     """
     section = data[VARIANTS]
-    if table is not None:
-        n = len(next(iter((table.data or {}).values())))
-        chosen = [{path: (path, k) for path in table.data or {}} for k in range(n)]
-        return _of(document, table, (), [{path: _at(table, place) for path, place in c.items()} for c in chosen], chosen)
-    over, start = section[OVER], (VARIANTS, OVER)
-    if section["combine"] == "random":
-        scan = scan_over(data)
-        drawn = draw(scan, section["n"], section.get("seed", data["seed"]), VARIANTS)
-        places = [
-            {p: (*start, p, "range") if isinstance(scan[p], Range) else (*start, p, v) for p, v in values.items()}
-            for values in drawn
-        ]
-        values = [{p: v if isinstance(scan[p], Range) else over[p][v] for p, v in found.items()} for found in drawn]
-        return _of(document, document, start, values, places)
-    numbers = [range(len(values)) for values in over.values()]
-    together = zip(*numbers, strict=True) if section["combine"] == "zip" else product(*numbers)
-    chosen = [{path: (*start, path, k) for path, k in zip(over, each, strict=True)} for each in together]
-    return _of(document, document, start, [{p: over[p][place[-1]] for p, place in c.items()} for c in chosen], chosen)
-
-
-def _of(
-    document: Document, said: Document, start: Path, values: list[dict[str, Any]], places: list[dict[str, Path]]
-) -> Variants:
+    said, start = (document, (VARIANTS, OVER)) if table is None else (table, ())
+    over: Mapping[str, Any] = section[OVER] if table is None else table.data or {}
+    rows: Iterable[Iterable[Any]]
+    if section["combine"] == "random" and table is None:
+        drawn = draw(scan_over(data), section["n"], section.get("seed", data["seed"]), VARIANTS)
+        rows = (row.values() for row in drawn)
+    else:
+        numbers = [range(len(values)) for values in over.values()]
+        is_grid = section["combine"] == "grid" and table is None
+        rows = product(*numbers) if is_grid else zip(*numbers, strict=True)
     found = []
-    for k, (own, at) in enumerate(zip(values, places, strict=True), start=1):
-        shown = {path: said.grouped.get(at[path], value) for path, value in own.items()}
-        found.append(Variant(f"v{k}", own, at, shown))
+    for k, row in enumerate(rows, start=1):
+        values: dict[str, Any] = {}
+        places: dict[str, Path] = {}
+        for path, chosen in zip(over, row, strict=True):
+            is_list = isinstance(over[path], list)
+            places[path] = (*start, path, chosen if is_list else "range")
+            values[path] = over[path][chosen] if is_list else chosen
+        shown = {path: said.grouped.get(places[path], value) for path, value in values.items()}
+        found.append(Variant(f"v{k}", values, places, shown))
     return Variants(without_variants(document), said, start, tuple(found))
-
-
-def _at(document: Document, path: Path) -> Any:
-    value: Any = document.data
-    for key in path:
-        value = value[key]
-    return value
 
 
 def scan_over(data: Mapping[str, Any]) -> dict[str, tuple[Any, ...] | Range]:
@@ -135,7 +121,7 @@ def scan_over(data: Mapping[str, Any]) -> dict[str, tuple[Any, ...] | Range]:
     return {
         path: tuple(range(len(said)))
         if isinstance(said, list)
-        else Range(*said["range"], log=said["scale"] == "log", integer=_is_whole(data, path))
+        else Range(said["range"][0], said["range"][1], log=said["scale"] == "log", integer=_is_whole(data, path))
         for path, said in data[VARIANTS][OVER].items()
     }
 

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.settings.encoding import to_json
@@ -45,7 +46,11 @@ def _limits(results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 continue
             told = {key: region[key] for key in REGION if key in region}
             verdict = region.get("verdict", record.get("verdict"))
-            yield {"name": f"{record['name']}{title}", "n_expected": record.get("n_expected"), "verdict": verdict} | told
+            yield {
+                "name": f"{record['name']}{title}",
+                "n_expected": record.get("n_expected"),
+                "verdict": verdict,
+            } | told
 
 
 def _information(results: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -60,7 +65,9 @@ def _information(results: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def levels(variants: Mapping[str, Any]) -> list[str]:
     """The confidence levels of all variants, the smallest first."""
-    found = {str(level) for entry in variants.values() for limit in entry["limits"] for level in limit["confidence_levels"]}
+    found = {
+        str(level) for entry in variants.values() for limit in entry["limits"] for level in limit["confidence_levels"]
+    }
     return sorted(found, key=float)
 
 
@@ -69,9 +76,21 @@ def parameters(variants: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for v in variants.values() for limit in v["limits"] for name in limit["best_fit"]))
 
 
-def paths(variants: Mapping[str, Any]) -> list[str]:
-    """What varies."""
-    return list(dict.fromkeys(path for entry in variants.values() for path in entry["values"]))
+def paths(variants: Mapping[str, Any]) -> dict[str, str]:
+    """What varies, with a short name for each: the last two keys of its path, or more where those are not unique.
+
+    >>> paths({"v1": {"values": {"methods.a.samples": 1, "methods.b.samples": 1, "generation.samples.s.events.sm": 1}}})
+    {'methods.a.samples': 'a.samples', 'methods.b.samples': 'b.samples', 'generation.samples.s.events.sm': 'events.sm'}
+    """
+    found = list(dict.fromkeys(path for entry in variants.values() for path in entry["values"]))
+    tails = {path: [path.split(".")[-n:] for n in range(2, path.count(".") + 2)] or [[path]] for path in found}
+    ends = Counter(".".join(tail) for path in found for tail in tails[path])
+    return {path: next((t for t in map(".".join, tails[path]) if ends[t] == 1), path) for path in found}
+
+
+def percent(level: str) -> str:
+    """A level in words."""
+    return f"{100 * float(level):g} %"
 
 
 def area(limit: Mapping[str, Any], level: str) -> str:
@@ -89,19 +108,20 @@ def text_table(variants: Mapping[str, Any]) -> list[str]:
     """For a terminal: a line for each variant and method, with what is allowed at the highest level."""
     of_levels, names, varied = levels(variants), parameters(variants), paths(variants)
     if not of_levels:
-        return table([("variant", *varied), *((name, *_values(v, varied)) for name, v in variants.items())])
+        return table([("variant", *varied.values()), *((name, *_values(v, varied)) for name, v in variants.items())])
     last = of_levels[-1]
-    percent = f"{100 * float(last):g} %"
-    rows = [("variant", *varied, "limits", f"allowed at {percent}", *(f"{name} at {percent}" for name in names), "closure")]
+    shares = f"allowed at {percent(last)}", *(f"{name} at {percent(last)}" for name in names)
+    rows = [("variant", *varied.values(), "limits", "closure", *shares, "")]
     for variant, entry in variants.items():
         for k, limit in enumerate(entry["limits"]):
             head = (variant, *_values(entry, varied)) if k == 0 else ("",) * (1 + len(varied))
             found = (interval(limit, name, last) for name in names)
-            rows.append((*head, limit["name"], area(limit, last), *found, limit["verdict"] or NO_INTERVAL))
+            edge = "reaches the edge" if limit["touches_edge"] else ""
+            rows.append((*head, limit["name"], limit["verdict"] or NO_INTERVAL, area(limit, last), *found, edge))
     return table(rows)
 
 
-def _values(entry: Mapping[str, Any], varied: Sequence[str]) -> tuple[str, ...]:
+def _values(entry: Mapping[str, Any], varied: Iterable[str]) -> tuple[str, ...]:
     return tuple(shown(entry["values"].get(path)) for path in varied)
 
 
@@ -123,7 +143,9 @@ def csv_table(variants: Mapping[str, Any]) -> str:
     for variant, entry in variants.items():
         head = [variant, *(shown(entry["values"].get(path)) for path in varied)]
         for limit in entry["limits"]:
-            areas = [limit.get(what, {}).get(level) for level in of_levels for what in ("allowed_area", "allowed_area_error")]
+            areas = [
+                limit.get(what, {}).get(level) for level in of_levels for what in ("allowed_area", "allowed_area_error")
+            ]
             fits = [limit["best_fit"].get(name) for name in names]
             outer = [end for name in names for level in of_levels for end in _outer(limit, name, level)]
             told = [limit["name"], limit["verdict"], limit["touches_edge"], *areas, *fits, *outer]
