@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmc.compiler.checks import Checked, check, resolved
+from mmc.compiler.checks import Checked, bounded, check, resolved
 from mmc.compiler.checks.variants import check_variants, found_in
 from mmc.compiler.inputs import tables, ufo_model
 from mmc.compiler.language.bases import Reader, extended
@@ -138,7 +138,7 @@ def read(name: str, changes: Sequence[str] = ()) -> StudyFile:
 def _with_variants(study: StudyFile, variants: Variants, check_one: Callable[[Document], Checked]) -> StudyFile:
     """A study that is fine itself with its variants, and with their problems instead of its own: it does not run."""
     problems, files_of = check_variants(variants, lambda document: check_one(document)[::2])
-    diagnostics = in_order(problems)
+    diagnostics = bounded(in_order(problems))
     return replace(
         study,
         diagnostics=diagnostics,

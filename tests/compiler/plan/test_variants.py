@@ -16,7 +16,7 @@ from mmc.compiler.targets import TARGETS, Options
 from mmc.errors import MmcError
 
 from tests.compiler.targets.emitted import cwl_commands, yadage_commands
-from tests.support import STUDIES
+from tests.support import ROOT, STUDIES
 
 EVENTS, LUMINOSITY = "generation.samples.signal.events.sm", "evaluation.luminosity"
 POINTS = [(n, luminosity) for n in (900, 1_600) for luminosity in ("36 fb^-1", "3 ab^-1")]
@@ -146,6 +146,23 @@ def test_the_views_tell_the_number_of_variants(plan: Plan) -> None:
         f"4 variants: {plan.n_jobs} jobs in 11 stages, {plan.n_shared} of several variants, {own} of one,"
     )
     assert json.loads(views.to_json(plan))["n_variants"] == 4
+
+
+def test_the_example_of_the_page_is_planned(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "variants.md").read_text().split("```yaml\n")[1].split("```")[0]
+    shutil.copy(STUDIES / "drell-yan" / "study.yaml", tmp_path)
+    (tmp_path / "scan.yaml").write_text(text)
+    plan = read(str(tmp_path / "scan.yaml")).plan()
+    assert plan.variants == 6
+    single = read(str(tmp_path / "study.yaml")).plan()
+    sampled, trained, evaluated = (len(single.stage(name).jobs) for name in ("sample", "train", "evaluate"))
+    assert [len(plan.stage(name).jobs) for name in ("combine", "sample", "train", "evaluate", "report")] == [
+        2,
+        2 * sampled,
+        2 * trained,
+        6 * evaluated,
+        6,
+    ]
 
 
 def test_variants_are_the_same_analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

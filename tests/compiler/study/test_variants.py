@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mmc.cli.study_file import read
-from mmc.compiler.language.document import load
+from mmc.compiler.checks.variants import check_variants
+from mmc.compiler.language.diagnostics import Code, Diagnostic
+from mmc.compiler.language.document import Document, load
 from mmc.compiler.study.variants import TableError, Variants, read_table, variants_of
 
 words = st.text("abcdefg", min_size=1, max_size=4)
@@ -145,6 +147,32 @@ def test_a_problem_of_some_variants_names_the_first_and_the_place_of_the_value(t
     many = ", ".join(f"{k} fb^-1" for k in range(1, 21))
     (problem,) = said(tmp_path, f"variants: {{over: {{seed: [-1], evaluation.luminosity: [{many}]}}}}\n")
     assert problem.startswith("MMC106 study.yaml:11:26 ") and "variant" not in problem, "all have it"
+
+
+def test_warnings_of_many_variants_are_counted_and_hide_no_error(tmp_path: Path) -> None:
+    """Each value is in a line of its own, and so is its problem."""
+    wrong = "".join(f"{seed},many\n" for seed in range(1, 120))
+    found = said(tmp_path, "variants: {csv: points.csv}\n", f"seed,{BINS}\n{wrong}")
+    assert [problem[:6] for problem in found] == ["MMC103"] * 50, "the others were not checked"
+
+    many = variants({"over": {"seed": list(range(120))}})
+    code = Code("MMC999", "A title", "An explanation.", "warning")
+
+    def check(document: Document) -> tuple[list[Diagnostic], tuple[str, ...]]:
+        seed = (document.data or {})["seed"]
+        now = code if seed < 119 else code._replace(severity="error")
+        return [now.at("study.yaml", document.value_span(("seed",)), "it is odd")], ()
+
+    problems, files = check_variants(many, check)
+    assert len(problems) == len(files) == 120 and problems[-1].severity == "error"
+    assert problems[1].message == "it is odd (variant v2: seed = 1)"
+
+
+def test_a_missing_table_is_told_once(tmp_path: Path) -> None:
+    (problem,) = said(tmp_path, "variants: {csv: other.csv}\n")
+    assert problem.startswith("MMC601 ")
+    (problem,) = said(tmp_path, "variants: {}\n")
+    assert problem.startswith("MMC231 ") and problem.endswith("`variants` needs either `over` or `csv`")
 
 
 def test_a_path_that_the_language_does_not_have_is_an_unknown_key(tmp_path: Path) -> None:

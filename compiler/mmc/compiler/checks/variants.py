@@ -29,7 +29,7 @@ from mmc.compiler.study.variants import (
 FIXED = ("mmc", "extends", "name", "title", "description", "variants", "tracking", "trust", "execution")
 """The sections that all variants have in common."""
 MOST_WRONG = 50
-"""When so many different problems are found, no more variants are checked."""
+"""When so many variants are wrong, with as many different problems, no more are checked."""
 
 MMC230 = Code(
     "MMC230",
@@ -83,7 +83,7 @@ def variants(ctx: Context) -> Iterator[Diagnostic]:
         return
     found = [*(_of_table(ctx, section) if "csv" in section else _of_lists(ctx, section))]
     yield from found
-    if has_errors(found):
+    if found or ("csv" in section and not is_there(ctx, section["csv"])):
         return
     expected = section.get("n")
     if expected is None:
@@ -123,8 +123,8 @@ def _of_table(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
     if ctx.given(VARIANTS, "combine"):
         message = "each line of a table is a variant: there is nothing to combine"
         yield ctx.problem(MMC231, (VARIANTS, "combine"), message, "remove it", key=True)
-    if not is_there(ctx, section["csv"]):
-        return  # another rule says so
+    if not is_there(ctx, section["csv"]):  # another rule says so
+        return
     try:
         table = table_of(section, ctx.read_text, str)
     except TableError as error:
@@ -219,7 +219,7 @@ def check_variants(found: Variants, check: Check) -> tuple[list[Diagnostic], dic
     times: dict[tuple[str, str, Span], int] = {}
     files: dict[str, tuple[str, ...]] = {}
     same: dict[tuple[str, ...], tuple[str, ...]] = {}
-    checked = 0
+    checked = wrong = 0
     for variant in found.variants:
         checked += 1
         problems, named = check(found.document(variant))
@@ -228,7 +228,8 @@ def check_variants(found: Variants, check: Check) -> tuple[list[Diagnostic], dic
             key = (item.code, item.path, item.span)
             first.setdefault(key, (item, variant))
             times[key] = times.get(key, 0) + 1
-        if len(first) >= MOST_WRONG:
+        wrong += has_errors(problems)
+        if wrong >= MOST_WRONG and len(first) >= MOST_WRONG:
             break
     return [_named(*first[key], n, checked) for key, n in times.items()], files
 

@@ -77,8 +77,8 @@ class _Merged:
         self.members: Counter[Key] = Counter()
         """The number of variants that have a job."""
         self._n = 0
-        self._jobs: dict[Key, tuple[Variant, Stage, Job, tuple[Key, ...]]] = {}
-        """The first variant that has a job, its stage there, the job, and the jobs that it reads."""
+        self._jobs: dict[Key, tuple[Variant, Mapping[str, Any], Job, tuple[Key, ...]]] = {}
+        """The first variant that has a job, what its stage shares there, the job, and the jobs that it reads."""
         self._shared = {stage.name: dict(stage.settings) for stage in plan.stages}
         """The settings that the jobs of a stage share in all variants."""
         self._files: dict[str, dict[str, FileInput]] = {stage.name: {} for stage in plan.stages}
@@ -99,7 +99,7 @@ class _Merged:
             for job in stage.jobs:
                 key = stage.name, job.fingerprint
                 if key not in self._jobs:
-                    self._jobs[key] = variant, stage, job, tuple(keys[need] for need in job.needs)
+                    self._jobs[key] = variant, stage.settings, job, tuple(keys[need] for need in job.needs)
         self.members.update(keys.values())
         if len(self._jobs) > MOST_JOBS:
             raise MmcError(
@@ -146,11 +146,11 @@ class _Merged:
         """The stages with the jobs of all variants."""
         jobs: dict[str, list[Job]] = {stage.name: [] for stage in self.first.stages}
         rests: dict[tuple[int, int], dict[str, Any]] = {}  # jobs with the same settings mostly have the same object
-        for (name, fingerprint), (variant, stage, job, needs) in self._jobs.items():
-            rest = rests.get((id(stage.settings), id(job.settings)))
+        for (name, fingerprint), (variant, shared, job, needs) in self._jobs.items():
+            rest = rests.get((id(shared), id(job.settings)))
             if rest is None:
-                own = {key: value for key, value in stage.settings.items() if key not in self._shared[name]}
-                rest = rests[id(stage.settings), id(job.settings)] = {**own, **job.settings}
+                own = {key: value for key, value in shared.items() if key not in self._shared[name]}
+                rest = rests[id(shared), id(job.settings)] = {**own, **job.settings}
             label = job.label
             if OF_VARIANT in named[name, fingerprint]:
                 label = f"{label} in {variant.name}" if label else variant.label
