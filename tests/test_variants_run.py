@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,8 @@ def test_variants_give_what_they_give_as_studies_of_their_own(
     alone = outputs(run_target("script", tmp_path / "bundle", quick_jobs))
     assert {stage for stage, _ in alone} == {"ingest", "sample", "train", "evaluate", "baselines", "report"}
     assert alone.items() <= made.items()
-    assert len(made) == 1 + 2 + 2 + 4 + 4 + 2 + 4 + 1, "baselines of two luminosities, of which Fisher information too"
+    each = {"ingest": 1, "sample": 2, "train": 2, "evaluate": 4, "baselines": 4, "report": 4, "variants": 1}
+    assert Counter(stage for stage, _ in made) == each, "the rate and the Fisher information at two luminosities"
 
 
 def test_the_table_has_the_results_of_all_variants(told: tuple[str, Path]) -> None:
@@ -96,7 +98,7 @@ def test_the_table_has_the_results_of_all_variants(told: tuple[str, Path]) -> No
     assert {name: tuple(entry["values"].values()) for name, entry in found.items()} == {
         name: (samples, f"{luminosity} fb^-1") for name, (samples, luminosity) in POINTS.items()
     }
-    rows = list(csv.DictReader((folder / "variants.csv").open()))
+    rows = list(csv.DictReader((folder / "variants.csv").read_text().splitlines()))
     for name, entry in found.items():
         report = json.loads((told[1] / "out" / "report" / entry["report"] / "results.json").read_text())
         for limit in [*report["baselines"], *report["methods"]]:
@@ -123,7 +125,7 @@ def test_mmc_run_shows_the_table(study: Path, told: tuple[str, Path], quick_jobs
         ["v4", "400", "5"],
     ]
     since = succeed([*mmc(quick_jobs), "plan", str(study), "--since", str(folder)], folder, quick_jobs)
-    assert since.splitlines()[0].endswith(": 0 of 20 jobs would run")
+    assert since.splitlines()[0].endswith(": 0 of 18 jobs would run")
     refused = subprocess.run(
         [*mmc(quick_jobs), "report", str(folder)], env=quick_jobs, capture_output=True, text=True, check=False
     )
