@@ -148,9 +148,15 @@ def test_the_views_tell_the_number_of_variants(plan: Plan) -> None:
     assert json.loads(views.to_json(plan))["n_variants"] == 4
 
 
-def test_the_example_of_the_page_is_planned(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "variants.md").read_text().split("```yaml\n")[1].split("```")[0]
+def test_the_examples_of_the_page_are_planned(tmp_path: Path) -> None:
+    parts = (ROOT / "docs" / "variants.md").read_text().split("```")[1::2]
+    text, random, table = (part.removeprefix("yaml\n") for part in parts if part.startswith("yaml"))
+    (points,) = (part.removeprefix("text\n") for part in parts if part.startswith("text"))
     shutil.copy(STUDIES / "drell-yan" / "study.yaml", tmp_path)
+    (tmp_path / "points.csv").write_text(points)
+    for section, n in ((random, 20), (table, 2)):
+        (tmp_path / "scan.yaml").write_text('mmc: "1.0"\nextends: study.yaml\n' + section)
+        assert read(str(tmp_path / "scan.yaml")).plan().variants == n
     (tmp_path / "scan.yaml").write_text(text)
     plan = read(str(tmp_path / "scan.yaml")).plan()
     assert plan.variants == 6
