@@ -8,14 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from mmc.cli.study_file import read
+from mmc.compiler.language.schema import fill_defaults
 from mmc.compiler.plan import variants, views
+from mmc.compiler.plan.make import make_plan
 from mmc.compiler.plan.model import Flow, Plan
 from mmc.compiler.settings.configuration import job_entry, own_name
+from mmc.compiler.study.build import build_study
+from mmc.compiler.study.variants import Variant
 from mmc.compiler.targets import TARGETS, Options
 from mmc.errors import MmcError
 
 from tests.compiler.targets.emitted import cwl_commands, yadage_commands
+from tests.strategies import file_studies, named_files, studies
 from tests.support import ROOT, STUDIES
 
 EVENTS, LUMINOSITY = "generation.samples.signal.events.sm", "evaluation.luminosity"
@@ -84,6 +91,18 @@ def test_every_variant_has_the_jobs_of_a_study_of_its_own_and_each_is_there_once
         6,
         4,
     ]
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=25)
+@given(st.one_of(studies(), file_studies()), st.lists(st.integers(0, 9), min_size=1, max_size=4))
+def test_the_jobs_of_any_study_are_there_once(data: dict[str, Any], seeds: list[int]) -> None:
+    """Also if two variants are the same in the end, and for groups, event files and systematic uncertainties."""
+    files = named_files(data)
+    built = [build_study(fill_defaults({**data, "seed": seed})) for seed in seeds]
+    every = [make_plan(study, files) for study in built]
+    named = [Variant(f"v{k}", {"seed": s}, {}, {"seed": s}) for k, s in enumerate(seeds, start=1)]
+    merged = by_fingerprint(variants.merge(built[0], files, zip(named, every, strict=True)))
+    assert merged == {key: job for each in map(by_fingerprint, every) for key, job in each.items()}
 
 
 def test_names_tell_the_variant_only_where_several_jobs_have_the_same(plan: Plan) -> None:
