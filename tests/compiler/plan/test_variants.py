@@ -82,7 +82,7 @@ def test_every_variant_has_the_jobs_of_a_study_of_its_own_and_each_is_there_once
     assert plan.n_jobs == len(merged) + 1, "no fingerprint is there twice"
     times = Counter(key for each in every for key in each)
     assert plan.n_shared == sum(n > 1 for n in times.values())
-    assert plan.variants == 4
+    assert list(plan.variants.values()) == [{EVENTS: n, LUMINOSITY: luminosity} for n, luminosity in POINTS]
     # 500 of the events at sm, and those of other benchmarks, are the same for all; 2 x 2 reports
     assert [len(plan.stage(name).jobs) for name in ("configure", "simulate", "combine", "train", "report")] == [
         1,
@@ -164,7 +164,12 @@ def test_the_views_tell_the_number_of_variants(plan: Plan) -> None:
     assert title.startswith(
         f"4 variants: {plan.n_jobs} jobs in 11 stages, {plan.n_shared} of several variants, {own} of one,"
     )
-    assert json.loads(views.to_json(plan))["n_variants"] == 4
+    lines = views.to_text(plan).split("\n\n")[2].splitlines()
+    assert [line.split(maxsplit=2) for line in lines[:2]] == [
+        ["variant", EVENTS, LUMINOSITY],
+        ["v1", "900", "36 fb^-1"],
+    ]
+    assert json.loads(views.to_json(plan))["variants"]["v4"] == {EVENTS: 1_600, LUMINOSITY: "3 ab^-1"}
 
 
 def test_the_examples_of_the_page_are_planned(tmp_path: Path) -> None:
@@ -175,10 +180,10 @@ def test_the_examples_of_the_page_are_planned(tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text(points)
     for section, n in ((random, 20), (table, 2)):
         (tmp_path / "scan.yaml").write_text('mmc: "1.0"\nextends: study.yaml\n' + section)
-        assert read(str(tmp_path / "scan.yaml")).plan().variants == n
+        assert len(read(str(tmp_path / "scan.yaml")).plan().variants) == n
     (tmp_path / "scan.yaml").write_text(text)
     plan = read(str(tmp_path / "scan.yaml")).plan()
-    assert plan.variants == 6
+    assert len(plan.variants) == 6
     single = read(str(tmp_path / "study.yaml")).plan()
     sampled, trained, evaluated = (len(single.stage(name).jobs) for name in ("sample", "train", "evaluate"))
     assert [len(plan.stage(name).jobs) for name in ("combine", "sample", "train", "evaluate", "report")] == [

@@ -186,7 +186,7 @@ def test_a_problem_of_a_table_is_shown_in_its_line(tmp_path: Path) -> None:
     (problem,) = said(tmp_path, "variants: {csv: points.csv}\n", f"seed,{BINS}\n1,2\n2,many\n")
     assert problem.startswith("MMC103 points.csv:3:1 ") and problem.endswith(f"(variant v2: seed = 2, {BINS} = many)")
     assert said(tmp_path, "variants: {csv: points.csv}\n", "seed\n1\n1_000\n") == []
-    assert read(str(tmp_path / "study.yaml")).plan().variants == 2
+    assert read(str(tmp_path / "study.yaml")).plan().variants == {"v1": {"seed": 1}, "v2": {"seed": 1_000}}
 
 
 def test_the_study_itself_is_checked_first_and_is_no_variant(tmp_path: Path) -> None:

@@ -197,8 +197,8 @@ class Plan:
     """The stages whose outputs are removed when all jobs that read them are done."""
     changes: tuple[str, ...] = ()
     """The values that the command line has set, ``KEY=VALUE``."""
-    variants: int = 0
-    """The number of variants of the study; 0 without any."""
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What each variant of the study sets, by the path in the study; empty without variants."""
     n_shared: int = 0
     """The number of jobs that belong to several of them."""
 

@@ -59,7 +59,7 @@ def merge(study: Study, file_digests: Mapping[str, str], plans: Iterable[tuple[V
         digest=digest({"study": study.resolved, "files": dict(file_digests)}),
         stages=tuple(builder.stages.values()),
         resolved_study=study.resolved,
-        variants=len(entries),
+        variants={name: variant.shown for name, (variant, _) in entries.items()},
         n_shared=sum(n > 1 for n in merged.members.values()),
     )
 

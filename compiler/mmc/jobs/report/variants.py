@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -127,7 +128,7 @@ def _values(entry: Mapping[str, Any], varied: Iterable[str]) -> tuple[str, ...]:
 
 def shown(value: Any) -> str:
     """A value of a variant in a table."""
-    return str(value) if isinstance(value, str | int | float) else NO_INTERVAL if value is None else repr(value)
+    return value if isinstance(value, str) else NO_INTERVAL if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def csv_table(variants: Mapping[str, Any]) -> str:
