@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mmc.compiler.settings.encoding import to_json
@@ -62,6 +62,9 @@ def _information(results: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for record in results["methods"]:
         if "fisher_information" in record:
             yield record["name"], record["fisher_information"]["full"]["errors"]
+    for record in results.get("combinations", ()):
+        for name, entry in record.get("information", {}).items():
+            yield f"{name} of {record['name']}", entry["errors"]
 
 
 def levels(variants: Mapping[str, Any]) -> list[str]:
@@ -74,7 +77,11 @@ def levels(variants: Mapping[str, Any]) -> list[str]:
 
 def parameters(variants: Mapping[str, Any]) -> list[str]:
     """The parameters of all variants."""
-    return list(dict.fromkeys(name for v in variants.values() for limit in v["limits"] for name in limit["best_fit"]))
+    of_limits = [name for entry in variants.values() for limit in entry["limits"] for name in limit["best_fit"]]
+    of_information = [
+        name for entry in variants.values() for errors in entry["information"].values() for name in errors
+    ]
+    return list(dict.fromkeys([*of_limits, *of_information]))
 
 
 def paths(variants: Mapping[str, Any]) -> dict[str, str]:
@@ -109,7 +116,7 @@ def text_table(variants: Mapping[str, Any]) -> list[str]:
     """For a terminal: a line for each variant and method, with what is allowed at the highest level."""
     of_levels, names, varied = levels(variants), parameters(variants), paths(variants)
     if not of_levels:
-        return table([("variant", *varied.values()), *((name, *_values(v, varied)) for name, v in variants.items())])
+        return _information_table(variants, names, varied)
     last = of_levels[-1]
     shares = f"allowed at {percent(last)}", *(f"{name} at {percent(last)}" for name in names)
     rows = [("variant", *varied.values(), "limits", "closure", *shares, "")]
@@ -119,6 +126,17 @@ def text_table(variants: Mapping[str, Any]) -> list[str]:
             found = (interval(limit, name, last) for name in names)
             edge = "reaches the edge" if limit["touches_edge"] else ""
             rows.append((*head, limit["name"], limit["verdict"] or NO_INTERVAL, area(limit, last), *found, edge))
+    return table(rows)
+
+
+def _information_table(variants: Mapping[str, Any], names: Sequence[str], varied: Mapping[str, str]) -> list[str]:
+    """Without limits: a line for each variant and information, with the errors of the parameters."""
+    rows = [("variant", *varied.values(), "information", *(f"σ of {name}" for name in names))]
+    for variant, entry in variants.items():
+        for k, (information, errors) in enumerate(entry["information"].items()):
+            head = (variant, *_values(entry, varied)) if k == 0 else ("",) * (1 + len(varied))
+            sigmas = [errors.get(name, {}).get("fixed") for name in names]
+            rows.append((*head, information, *(NO_INTERVAL if s is None else number(s) for s in sigmas)))
     return table(rows)
 
 
