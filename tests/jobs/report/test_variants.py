@@ -69,6 +69,15 @@ def test_every_kind_of_limits_and_information_has_a_line() -> None:
 def test_without_a_grid_there_are_intervals() -> None:
     line = variants.text_table(table(grid=False))[1]
     assert " ".join(line.split()) == 'v1 1 ["x", 1] rate passed – -2 … -0.5, 0.25 … 1'
+    rows = list(csv.DictReader(variants.csv_table(table(grid=False)).splitlines()))
+    assert rows[0]["allowed_area_0.95"] == "" and (rows[0]["a_low_0.95"], rows[0]["a_high_0.95"]) == ("-2", "1.0")
+
+
+def test_the_table_for_programs_has_every_line() -> None:
+    rows = list(csv.DictReader(variants.csv_table(table(grid=True)).splitlines()))
+    assert len(rows) == 2 * (4 + 3)
+    informed = [f"information of {name}" for name in ("rate of left", "sally", "truth of both")]
+    assert [row["result"] for row in rows[4:7]] == informed
     assert rows[0]["methods.sally.features"] == '["x", 1]' and rows[0]["allowed_area_error_0.95"] == "0.01"
     assert rows[4]["a_sigma_fixed"] == "0.5" and rows[4]["a_sigma_profiled"] == "" and rows[4]["verdict"] == ""
 
