@@ -102,6 +102,7 @@ def test_a_table_may_have_a_mark_of_byte_order_blanks_and_quotes() -> None:
         ("seed,a\n1,2\n3\n", 3, "a line has 1 values, and the first line 2 paths"),
         ("seed,a\n1,2,3\n", 2, "a line has 3 values, and the first line 2 paths"),
         ("seed,a\n1,\n", 2, "there is no value of a"),
+        (",".join(map(str, range(1001))), 1, "its first line has 1,001 paths, more than 1,000"),
         ("seed\n1e999\n", 2, "seed is not a finite number"),
         ('seed\n"1\n', 2, "it cannot be read: unexpected end of data"),
     ],
@@ -187,6 +188,22 @@ def test_a_problem_of_a_table_is_shown_in_its_line(tmp_path: Path) -> None:
     assert problem.startswith("MMC103 points.csv:3:1 ") and problem.endswith(f"(variant v2: seed = 2, {BINS} = many)")
     assert said(tmp_path, "variants: {csv: points.csv}\n", "seed\n1\n1_000\n") == []
     assert read(str(tmp_path / "study.yaml")).plan().variants == {"v1": {"seed": 1}, "v2": {"seed": 1_000}}
+
+
+def test_a_wrong_expression_in_a_long_table_has_a_place(tmp_path: Path) -> None:
+    """Its line is one that the study itself does not have."""
+    text = STUDY.replace(
+        "events: {file: events.h5}", "generation: {generator: pythia8, samples: {s: {process: dimuon, events: 99}}}"
+    )
+    text = text.replace("{x: {}}", '{x: {definition: "mu[0].pt"}}\ncuts: [x > 1]').replace(
+        "{range: [-1, 1]}", "{coefficient: LL, range: [-1, 1]}"
+    )
+    rows = "".join(f"x > {k}\n" for k in range(2, 60))
+    (tmp_path / "points.csv").write_text(f"cuts.0\n{rows}x > mu[0].mas\n")
+    (tmp_path / "study.yaml").write_text(text + "variants: {csv: points.csv}\n")
+    (problem,) = [item for item in read(str(tmp_path / "study.yaml")).diagnostics if item.severity == "error"]
+    assert problem.code[:4] == "MMC4" and problem.path.endswith("points.csv") and problem.span.line == 60
+    assert "mas" in problem.message and problem.message.endswith("(variant v59: cuts.0 = x > mu[0].mas)")
 
 
 def test_the_study_itself_is_checked_first_and_is_no_variant(tmp_path: Path) -> None:

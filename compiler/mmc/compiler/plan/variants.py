@@ -42,12 +42,12 @@ def merge(study: Study, file_digests: Mapping[str, str], plans: Iterable[tuple[V
     stages = merged.stages(named)
     builder = Builder(study)
     builder.take(stages)
-    if builder.has(VARIANTS.name):
-        reports = {
-            name: VariantEntry(values=variant.shown, report=named[REPORT.name, fingerprint])
-            for name, (variant, fingerprint) in entries.items()
-            if fingerprint is not None
-        }
+    reports = {
+        name: VariantEntry(values=variant.shown, report=named[REPORT.name, fingerprint])
+        for name, (variant, fingerprint) in entries.items()
+        if fingerprint is not None
+    }
+    if reports:
         settings = VariantsSettings(study=study.name, title=study.title, variants=reports)
         needs = tuple((REPORT.name, job) for job in dict.fromkeys(entry.report for entry in reports.values()))
         read = Input(REPORT.output, REPORT.name, Flow.ALL, named=True)
@@ -110,6 +110,12 @@ class _Merged:
         return last.jobs[0].fingerprint if last.name == REPORT.name else None
 
     def _check(self, variant: Variant, plan: Plan) -> None:
+        """:raises MmcError: when a variant has other stages than the first one, or takes events from another run"""
+        if plan.from_run != self.first.from_run:
+            raise MmcError(
+                f"the variants {self.variant.name} and {variant.name} ({variant.label}) take events from the runs "
+                f"{self.first.from_run} and {plan.from_run}: they need events of the same run"
+            )
         for mine, other in ((self.first, plan), (plan, self.first)):
             links = {(stage.name, item.name, item.stage) for stage in other.stages for item in stage.inputs}
             names = {stage.name for stage in other.stages}

@@ -5,6 +5,7 @@ section, so both have positions, and one piece of code makes variants of both.
 """
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from io import StringIO
@@ -13,7 +14,7 @@ from math import isfinite
 from typing import Any
 
 from mmc.compiler.language.changes import Written, with_value
-from mmc.compiler.language.diagnostics import START, Span
+from mmc.compiler.language.diagnostics import Span
 from mmc.compiler.language.document import Document, Path, plain_scalar
 from mmc.compiler.language.schema import child_schema, in_force, load_schema, resolve
 from mmc.compiler.study.scans import Range, draw
@@ -21,6 +22,8 @@ from mmc.compiler.study.scans import Range, draw
 VARIANTS, OVER = "variants", "over"
 MOST_VARIANTS = 500
 """More variants have to be allowed explicitly."""
+MOST_PATHS = 1000
+"""The largest number of columns of a table, as of entries of a mapping."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,9 @@ def variants_of(document: Document, data: Mapping[str, Any], table: Document | N
             values[path] = over[path][chosen] if is_list else chosen
         shown = {path: said.grouped.get(places[path], value) for path, value in values.items()}
         found.append(Variant(f"v{k}", values, places, shown))
-    return Variants(without_variants(document), said, start, tuple(found))
+    base = without_variants(document)
+    base = base if table is None else replace(base, bases=(*base.bases, table))
+    return Variants(base, said, start, tuple(found))
 
 
 def scan_over(data: Mapping[str, Any]) -> dict[str, tuple[Any, ...] | Range]:
@@ -164,16 +169,13 @@ def read_table(text: str, name: str) -> Document:
     grouped: dict[Path, float] = {}
     try:
         header = [word.strip() for word in next(rows, [])]
-        at = _line(rows.line_num, text, name)
-        if not any(header):
-            raise TableError("its first line is empty", START._replace(file=name))
-        for column, path in enumerate(header):
-            if not path or header.index(path) != column:
-                what = f"has the path {path!r} twice" if path else f"has no path for column {column + 1}"
-                raise TableError(f"its first line {what}", at)
-            values[path], spans[path,] = [], (at, at)
+        at = _line(max(rows.line_num, 1), name)
+        if reason := _flaw(header):
+            raise TableError(f"its first line {reason}", at)
+        values = {path: [] for path in header}
+        spans = {(path,): (at, at) for path in header}
         for cells in rows:
-            at = _line(rows.line_num, text, name)
+            at = _line(rows.line_num, name)
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(header):
@@ -190,11 +192,23 @@ def read_table(text: str, name: str) -> Document:
                     grouped[place] = number
                 values[path].append(value)
     except csv.Error as error:
-        raise TableError(f"it cannot be read: {error}", _line(rows.line_num, text, name)) from error
+        raise TableError(f"it cannot be read: {error}", _line(rows.line_num, name)) from error
     if not next(iter(values.values())):
         raise TableError("it has no line with values", at)
     return Document(name, text, values, spans, grouped=grouped)
 
 
-def _line(number: int, text: str, name: str) -> Span:
+def _flaw(header: list[str]) -> str:
+    """What is wrong with the paths of a table; empty if nothing is."""
+    if not any(header):
+        return "is empty"
+    if len(header) > MOST_PATHS:
+        return f"has {len(header):,} paths, more than {MOST_PATHS:,}"
+    if "" in header:
+        return f"has no path for column {header.index('') + 1}"
+    twice = [path for path, n in Counter(header).items() if n > 1]
+    return f"has the path {twice[0]!r} twice" if twice else ""
+
+
+def _line(number: int, name: str) -> Span:
     return Span(number, 1, number + 1, 1, name)
