@@ -3,7 +3,7 @@
 from mmc.compiler.catalogue.stages import REPORT, VARIANTS
 from mmc.compiler.settings.variants import VariantsSettings
 from mmc.files import Folder
-from mmc.jobs.job import StepJob, read_json, write_json
+from mmc.jobs.job import StepJob, read_json, read_record, write_json
 from mmc.jobs.report import variants
 from mmc.jobs.report.page import render_template
 from mmc.version import __version__
@@ -11,11 +11,11 @@ from mmc.version import __version__
 
 def run(job: StepJob) -> None:
     """Write ``variants.json``, ``variants.csv``, ``index.html``, and the page of each variant beside it."""
-    settings = job.read(VariantsSettings)
-    place, reports = Folder(job.out), dict(zip(job.reads[REPORT.output], job.outputs(REPORT.output), strict=True))
+    settings, place = job.read(VariantsSettings), Folder(job.out)
+    reports = {read_record(path).job: job.whole(path) for path in job.outputs(REPORT.output)}
     found = {}
     for name, entry in settings.variants.items():
-        report = job.whole(reports[entry.report])
+        report = reports[entry.report]
         found[name] = variants.summary(entry, read_json(report / REPORT.record))
         place.link(report / "index.html", f"{name}.html")
     head = {"format": variants.FORMAT, "mmc": __version__, "study": settings.study, "title": settings.title}
