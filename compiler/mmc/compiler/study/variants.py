@@ -5,6 +5,7 @@ section, so both have positions, and one piece of code makes variants of both.
 """
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -41,7 +42,17 @@ class Variant:
     @property
     def label(self) -> str:
         """Its values, in words."""
-        return ", ".join(f"{path} = {value}" for path, value in self.shown.items())
+        return ", ".join(f"{path} = {_short(value)}" for path, value in self.shown.items())
+
+
+def _short(value: Any) -> str:
+    """A value on one line, of at most 60 characters.
+
+    >>> _short("36 fb^-1"), _short(["m_ll"]), _short("a\\nb")
+    ('36 fb^-1', '["m_ll"]', 'a b')
+    """
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else " " for char in (text if len(text) <= 60 else f"{text[:59]}…"))
 
 
 @dataclass(frozen=True)
