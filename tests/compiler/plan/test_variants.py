@@ -202,8 +202,8 @@ def test_variants_are_the_same_analysis(tmp_path: Path, monkeypatch: pytest.Monk
     section = "variants: {over: {evaluation.baselines: [{rate: true}, {}], methods: [{}]}}"
     with pytest.raises(MmcError, match=r"^the stage baselines is there in only one of the variants v1 and v2 \("):
         plan_of(tmp_path, section + "\nevaluation: {fisher_information: null}\n")
-    monkeypatch.setattr(variants, "MOST_JOBS", 40)
-    with pytest.raises(MmcError, match=r"^the first 2 variants have more than 40 jobs, the most of a study: "):
+    monkeypatch.setattr(variants, "MOST_JOBS", 10)
+    with pytest.raises(MmcError, match=r"^the first 2 variants have more than 10 jobs of the stage simulate, the most"):
         plan_of(tmp_path, "variants: {over: {seed: [1, 2, 3]}}")
 
 

@@ -13,6 +13,7 @@ from mmc.compiler.checks.variants import check_variants
 from mmc.compiler.language.diagnostics import Code, Diagnostic
 from mmc.compiler.language.document import Document, load
 from mmc.compiler.study.variants import TableError, Variants, read_table, variants_of
+from mmc.errors import MmcError
 
 words = st.text("abcdefg", min_size=1, max_size=4)
 lists = st.dictionaries(
@@ -212,3 +213,15 @@ def test_the_study_itself_is_checked_first_and_is_no_variant(tmp_path: Path) -> 
     (tmp_path / "study.yaml").write_text(STUDY.replace("n: 4", "n: none") + section)
     (problem,) = read(str(tmp_path / "study.yaml")).diagnostics
     assert problem.span.line == 10, "once, not in every variant"
+
+
+def test_variants_read_the_same_observed_events(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(f"x\n0.{len(name)}\n")
+    (tmp_path / "events.h5").write_bytes(b"")
+    text = STUDY.replace("  grid:", "  observed: {file: a.csv}\n  grid:")
+    (tmp_path / "study.yaml").write_text(text + "variants: {over: {evaluation.observed.file: [a.csv, b.csv]}}\n")
+    study = read(str(tmp_path / "study.yaml"))
+    assert not study.is_wrong, study.diagnostics
+    with pytest.raises(MmcError, match=r"^the stage baselines reads a\.csv in a variant and b\.csv in v2 \(.*events$"):
+        study.plan()

@@ -20,6 +20,10 @@ GATHERED_AT_ONCE = 1000
 as engines and Linux bound the length of a command."""
 
 
+MOST_JOBS = 100_000
+"""Workflow engines cannot run more jobs of one stage."""
+
+
 class TrackedAs(Enum):
     """How the jobs of a stage are recorded in MLflow."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mmc.compiler.catalogue.stages import REPORT, VARIANTS
+from mmc.compiler.catalogue.stages import MOST_JOBS, REPORT, VARIANTS
 from mmc.compiler.plan.builder import Builder, Draft
 from mmc.compiler.plan.model import FileInput, Flow, Input, Job, Plan, Stage, digest
 from mmc.compiler.settings.configuration import OF_VARIANT
@@ -19,9 +19,6 @@ from mmc.compiler.settings.variants import VariantEntry, VariantsSettings
 from mmc.compiler.study.model import Study
 from mmc.compiler.study.variants import Variant
 from mmc.errors import MmcError
-
-MOST_JOBS = 100_000
-"""The most jobs of a study, as engines of workflows cannot run more."""
 
 
 def merge(study: Study, file_digests: Mapping[str, str], plans: Iterable[tuple[Variant, Plan]]) -> Plan:
@@ -79,6 +76,8 @@ class _Merged:
         self._n = 0
         self._jobs: dict[Key, tuple[Variant, Mapping[str, Any], Job, tuple[Key, ...]]] = {}
         """The first variant that has a job, what its stage shares there, the job, and the jobs that it reads."""
+        self._sizes: Counter[str] = Counter()
+        """The number of jobs of each stage."""
         self._shared = {stage.name: dict(stage.settings) for stage in plan.stages}
         """The settings that the jobs of a stage share in all variants."""
         self._files: dict[str, dict[str, FileInput]] = {stage.name: {} for stage in plan.stages}
@@ -100,11 +99,13 @@ class _Merged:
                 key = stage.name, job.fingerprint
                 if key not in self._jobs:
                     self._jobs[key] = variant, stage.settings, job, tuple(keys[need] for need in job.needs)
+                    self._sizes[stage.name] += 1
         self.members.update(keys.values())
-        if len(self._jobs) > MOST_JOBS:
+        name, n = max(self._sizes.items(), key=lambda item: item[1])
+        if n > MOST_JOBS:
             raise MmcError(
-                f"the first {self._n:,} variants have more than {MOST_JOBS:,} jobs, the most of a study: take fewer, "
-                "or let each job generate more events"
+                f"the first {self._n:,} variants have more than {MOST_JOBS:,} jobs of the stage {name}, the most that "
+                "engines run: take fewer, or let each job generate more events"
             )
         last = plan.stages[-1]
         return last.jobs[0].fingerprint if last.name == REPORT.name else None
