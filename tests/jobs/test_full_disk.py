@@ -132,7 +132,7 @@ def read_events(folder: Folder) -> None:
 
 
 def learn(folder: Tried) -> None:
-    """From samples to a report."""
+    """From samples to a report, and the table of a variant."""
     samples = folder.sample("sally")
     trial = {**folder.train_settings("sally", n_epochs=1), "trial": True}
     models = [
@@ -159,7 +159,9 @@ def learn(folder: Tried) -> None:
     ]
     combination = {**folder.evaluation, "combination": "both", "of": of, "independent": True}
     folder.run("combinations", "both.rate", combination, events=regions, baseline=rates)
-    folder.report(samples=[samples], model=[best], limits=[limits], events=[folder.events], formats=["svg"])
+    report = folder.report(samples=[samples], model=[best], limits=[limits], events=[folder.events], formats=["svg"])
+    every = {"v1": {"values": {"seed": 1}, "report": report.name}}
+    folder.run("variants", "variants", {"study": "toy", "title": "Toy", "variants": every}, report=report)
     study = {"study": "toy", "digest": "d" * 64, "seed": 20, "experiment": "toys", "alone": False, "resolved": {}}
     folder.run("track", "track", study)
 

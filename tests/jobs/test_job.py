@@ -71,3 +71,27 @@ def test_json_keeps_names_and_refuses_nan(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text("{")
     with pytest.raises(StepError, match="is not JSON"):
         read_json(tmp_path / "c.json")
+
+
+def test_a_job_of_a_variant_reads_the_outputs_that_its_configuration_names(tmp_path: Path) -> None:
+    """Whether it is given the folder of the stage, all outputs, or only these; it calls them as in its variant."""
+    names = ("signal.sm+v1", "signal.sm+v2", "signal.w", "signal.b+v1")
+    folders = {name: _finished(tmp_path / name, name) for name in names}
+    reads = {"process": ("signal.w", "signal.sm+v2")}
+    given = [(tmp_path,), tuple(folders.values()), (folders["signal.w"], folders["signal.sm+v2"])]
+    for paths in given:
+        job = StepJob("simulate", "signal.sm+v2", {}, 1, {"process": paths}, tmp_path / "part", reads=reads)
+        assert job.outputs("process") == [folders["signal.w"], folders["signal.sm+v2"]]
+        assert job.by_job("process") == {"signal.w": folders["signal.w"], "signal.sm": folders["signal.sm+v2"]}
+        assert job.pick("process", "signal.w") == folders["signal.w"]
+        assert job.counterpart("process") == folders["signal.sm+v2"]
+        with pytest.raises(StepError, match=r"none of the directories of --process is the output of job 'signal\.b'"):
+            job.pick("process", "signal.b")
+    inputs = {"process": (tmp_path,)}
+    single = StepJob("analyse", "x+v2", {}, 1, inputs, tmp_path / "part", reads={"process": ("signal.sm+v1",)})
+    assert single.one("process") == folders["signal.sm+v1"]
+    missing = StepJob("analyse", "x+v2", {}, 1, inputs, tmp_path / "part", reads={"process": ("signal.sm+v3",)})
+    with pytest.raises(StepError, match=r"is the output of job 'signal\.sm\+v3'"):
+        missing.one("process")
+    nothing = StepJob("analyse", "x+v2", {}, 1, inputs, tmp_path / "part", reads={"process": ()})
+    assert nothing.outputs("process") == [] and nothing.by_job("process") == {}

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from mmc.cli.progress import Progress
 from mmc.cli.run_place import LOG, check_links, check_place, write_study
 from mmc.cli.study_file import StudyFile
 from mmc.cli.whole_study import study_text
-from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK
+from mmc.compiler.catalogue.stages import REPORT, STAGES, TRACK, VARIANTS
 from mmc.compiler.plan.model import Plan
 from mmc.compiler.plan.needs import needs_optuna, needs_ufoamp
 from mmc.compiler.targets.bundle import write
@@ -46,6 +47,8 @@ MISSING, AGAIN = 5, 5
 """At most this many jobs without an output, and jobs that run again, are named."""
 TASK_END = "task.sh: exit code "
 """How the line begins that a task of a batch system adds to what a failed job has printed."""
+SHOWN_VARIANTS = 20
+"""At most the results of this many variants are shown."""
 WARNINGS = 3
 """At most this many warnings of the results are shown; failed closure tests come first."""
 
@@ -80,6 +83,7 @@ def run_study(
         write(on.bundle(plan), place.place("bundle"), study.sources(plan))
         write_study(place, text)
         _take_events(study, plan, out)
+        _take_variants(plan, out)
         say(f"{plan.study}: {plan.n_jobs:,} jobs, running in {folder}{on.title}")
         progress = Progress({stage.name: len(stage.jobs) for stage in plan.stages})
         started = time.monotonic()
@@ -128,6 +132,16 @@ def _take_events(study: StudyFile, plan: Plan, out: Folder) -> None:
     say(f"{take(jobs, plan.taken[-1], run, out):,} outputs are taken from {run}")
 
 
+def _take_variants(plan: Plan, out: Folder) -> None:
+    """Find the outputs of variants that have other numbers than in an earlier run."""
+    if plan.variants:
+        from mmc.jobs.resume.taking import take_renamed
+
+        jobs = [(stage.name, job.name, job.fingerprint) for stage in plan.stages for job in stage.jobs]
+        if n := take_renamed(jobs, out):
+            say(f"{n:,} outputs are of variants that have another number now")
+
+
 def _check_packages(plan: Plan) -> None:
     """Check before the run for packages that only some studies need: Optuna after events and samples are made.
 
@@ -158,6 +172,21 @@ def _outcome(out: Path, plan: Plan) -> list[str]:
 
     last = plan.stages[-1]
     place = out / last.name
+    if last.name == VARIANTS.name:
+        from mmc.jobs.report.variants import text_table
+
+        place /= last.jobs[0].name
+        found = read_json(place / VARIANTS.record)["variants"]
+        shown = dict(islice(found.items(), SHOWN_VARIANTS))
+        more = [f"… and {len(found) - len(shown):,} more variants"] if len(found) > len(shown) else []
+        return [
+            "",
+            *text_table(shown),
+            *more,
+            "",
+            f"results: {place / VARIANTS.record}",
+            f"report:  {place / 'index.html'}",
+        ]
     if last.name != REPORT.name:
         return [f"outputs: {place}", *_tracked(out, plan)]
     place /= last.jobs[0].name

@@ -95,7 +95,9 @@ def _morphing_basis(plan: "Plan") -> "BasisView":
     from mmc.compiler.settings.configure import ConfigureSettings
 
     stage = plan.stage(CONFIGURE.name)
-    (job,) = stage.jobs
+    if len(stage.jobs) > 1:
+        return f"one for each of {len(stage.jobs):,} set-ups; the jobs configure write them to setup.json"
+    job = stage.jobs[0]
     settings = stage.read(job, ConfigureSettings)
     if _weights_tried(settings.morphing) > _MOST_WEIGHTS_TRIED:
         return "optimising it with so many trials and points takes long; the job configure writes it to setup.json"

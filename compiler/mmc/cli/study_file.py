@@ -3,18 +3,20 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmc.compiler.checks import check
+from mmc.compiler.checks import Checked, bounded, check, resolved
+from mmc.compiler.checks.variants import check_variants, found_in
 from mmc.compiler.inputs import tables, ufo_model
 from mmc.compiler.language.bases import Reader, extended
 from mmc.compiler.language.changes import changed
-from mmc.compiler.language.diagnostics import Diagnostic
+from mmc.compiler.language.diagnostics import Diagnostic, has_errors, in_order
 from mmc.compiler.language.document import Document, load
 from mmc.compiler.language.yaml_nodes import MAX_BYTES
+from mmc.compiler.study.variants import VARIANTS, Variant, Variants
 from mmc.errors import UsageError
 from mmc.packing import packed
 from mmc.reading import leads_out, open_regular, read_bytes
@@ -47,11 +49,16 @@ class StudyFile:
     """Whether its lines may be shown; those of a file outside of its folder may not."""
     changes: tuple[str, ...] = ()
     """The values that the command line has set, ``KEY=VALUE``."""
+    variants: Variants | None = None
+    """The variants of a study without errors that has some."""
+    files_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The files that each variant names."""
 
     @property
     def texts(self) -> dict[str, str]:
         """The text of each file from which the study is, by its name in messages; empty if it may not be shown."""
-        read = (self.document, *self.document.bases)
+        table = [] if self.variants is None or self.variants.said is self.document else [self.variants.said]
+        read = (self.document, *self.document.bases, *table)
         return {document.path: document.text if self.is_shown else "" for document in read}
 
     @property
@@ -66,7 +73,21 @@ class StudyFile:
 
         if self.data is None:
             raise ValueError(f"{self.name} is wrong")
-        return replace(make_plan(build_study(self.data), self._digests), changes=self.changes)
+        study = build_study(self.data)
+        if self.variants is None:
+            return replace(make_plan(study, self._digests), changes=self.changes)
+        from mmc.compiler.plan.variants import merge
+
+        plans = ((variant, self._plan_of(self.variants, variant)) for variant in self.variants.variants)
+        return replace(merge(study, self._digests, plans), changes=self.changes)
+
+    def _plan_of(self, variants: Variants, variant: Variant) -> "Plan":
+        """The plan of one variant, as that of a study of its own."""
+        from mmc.compiler.plan.make import make_plan
+        from mmc.compiler.study.build import build_study
+
+        digests = {text: self._digests[text] for text in self.files_of[variant.name]}
+        return make_plan(build_study(resolved(variants.document(variant))), digests)
 
     def sources(self, plan: "Plan") -> dict[str, Path]:
         """The source of each file in the bundle of the plan, by its path in the bundle."""
@@ -105,8 +126,27 @@ def read(name: str, changes: Sequence[str] = ()) -> StudyFile:
     beside = Reader(look_up, lambda text: content(str(folder / text)), lambda text: str(folder / text))
     document = changed(extended(document, Path(name).name, beside), changes)
     readers = (look_up, _read_text_in(folder), read_start_in(folder), read_model_in(folder))
-    checked = check(document, *readers, read_columns=read_columns_in(folder))
-    return StudyFile(name, folder, document, *checked, is_shown, tuple(changes))
+    columns = read_columns_in(folder)
+    checked = check(document, *readers, read_columns=columns)
+    study = StudyFile(name, folder, document, *checked, is_shown, tuple(changes))
+    if study.data is None or VARIANTS not in study.data:
+        return study
+    variants = found_in(document, study.data, readers[1], beside.name)
+    return _with_variants(study, variants, lambda variant: check(variant, *readers, read_columns=columns))
+
+
+def _with_variants(study: StudyFile, variants: Variants, check_one: Callable[[Document], Checked]) -> StudyFile:
+    """A study that is fine itself with its variants, and with their problems instead of its own: it does not run."""
+    problems, files_of = check_variants(variants, lambda document: check_one(document)[::2])
+    diagnostics = bounded(in_order(problems))
+    return replace(
+        study,
+        diagnostics=diagnostics,
+        data=None if has_errors(diagnostics) else study.data,
+        files=tuple(dict.fromkeys([*study.files, *(file for files in files_of.values() for file in files)])),
+        variants=variants,
+        files_of=files_of,
+    )
 
 
 def content(name: str) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from mmc import reading
 from mmc.compiler.catalogue.stages import GATHER, STAGES
+from mmc.compiler.settings.configuration import own_name
 from mmc.compiler.settings.encoding import from_json
 from mmc.errors import StepError
 from mmc.files import Folder
@@ -43,6 +44,9 @@ class StepJob:
     a single file. Filled while the job runs."""
     programs: dict[str, str] = field(default_factory=dict)
     """The versions of the programs that the job has called, by name; filled while the job runs."""
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The names of the jobs whose outputs it reads, for inputs of which it is given others too. Everywhere else jobs
+    are called as in their variant of the study."""
 
     def read(self, cls: type[T]) -> T:
         """The settings as the dataclass from which the planner wrote them.
@@ -68,7 +72,7 @@ class StepJob:
         :raises StepError: when the input was not given, or several times; when it is a damaged output
         """
         path = self._single(name)
-        return self._checked(path) if path.is_dir() else path
+        return self.whole(path) if path.is_dir() else path
 
     def file(self, name: str, file: str) -> Path:
         """A file of the single output of an input. The job reads nothing else of this output, so it stays finished when
@@ -107,7 +111,7 @@ class StepJob:
 
         :raises StepError: as :meth:`pick`
         """
-        return self.pick(name, self.name)
+        return self.pick(name, own_name(self.name))
 
     def pick_all(self, name: str, jobs: Iterable[str]) -> list[Path]:
         """The directories of an input that the named jobs wrote, in the order of the names; those that ``gather`` has
@@ -124,7 +128,7 @@ class StepJob:
             holders[holder] = True
             found.append(path)
         for holder in holders:
-            self._checked(holder)
+            self.whole(holder)
         return found
 
     def by_job(self, name: str) -> dict[str, Path]:
@@ -132,10 +136,10 @@ class StepJob:
 
         :raises StepError: when one is not the output of a finished job, or is damaged
         """
-        return {read_record(path).job: self._checked(path) for path in self.outputs(name)}
+        return {own_name(read_record(path).job): self.whole(path) for path in self.outputs(name)}
 
     def _single(self, name: str) -> Path:
-        paths = self.inputs.get(name, ())
+        paths = self.outputs(name) if name in self.reads else self.inputs.get(name, ())
         if len(paths) != 1:
             raise StepError(f"expected one path for --{name}, got {len(paths)}")
         found = _outputs(paths[0], name)
@@ -146,10 +150,24 @@ class StepJob:
         return found[0]
 
     def outputs(self, name: str) -> list[Path]:
-        """The outputs of jobs that an input names, itself or by a folder that holds them."""
-        return [output for path in self.inputs.get(name, ()) for output in _outputs(path, name)]
+        """The outputs of jobs that an input names, itself or by a folder that holds them; of these, those of the jobs
+        that this one reads.
 
-    def _checked(self, folder: Path) -> Path:
+        :raises StepError: when one of those is not there
+        """
+        paths, reads = self.inputs.get(name, ()), self.reads.get(name)
+        if reads is None:
+            return [output for path in paths for output in _outputs(path, name)]
+        if len(paths) == 1 and all((paths[0] / job / RECORD).exists() for job in reads):
+            return [paths[0] / job for job in reads]  # the folder of a stage, in which there may be thousands
+        made = {
+            job: output for path in paths for output in _outputs(path, name) for job, _ in _held(output, whole=True)
+        }
+        if missing := [job for job in reads if job not in made]:
+            raise StepError(f"none of the directories of --{name} is the output of job {missing[0]!r}")
+        return [made[job] for job in reads]
+
+    def whole(self, folder: Path) -> Path:
         """The folder of an output, whose files are those that its maker wrote.
 
         :raises StepError: when they are not
@@ -182,15 +200,20 @@ def _is_taken(folder: Path, name: str) -> bool:
     return True
 
 
-def _held(folder: Path) -> list[tuple[str, Path]]:
+def _held(folder: Path, *, whole: bool = False) -> list[tuple[str, Path]]:
     """The job that wrote the folder, or the jobs whose outputs are gathered in it, with their places; none if it is not
-    finished."""
+    finished.
+
+    :param whole: the job that wrote it, with its name in the plan
+    """
     with suppress(StepError):
         record = read_json(folder / RECORD)
         if isinstance(record, Mapping) and isinstance(record.get("job"), str):
+            if whole:
+                return [(record["job"], folder)]
             if record.get("stage") == GATHER.name:
                 return [(name, folder / name) for name in read_json(folder / GATHER.record)["jobs"]]
-            return [(str(record["job"]), folder)]
+            return [(own_name(record["job"]), folder)]
     return []
 
 

@@ -8,7 +8,7 @@ from mmc.errors import MmcError
 from mmc.files import Folder
 from mmc.jobs.job import fingerprint_in, read_record
 from mmc.jobs.record import Record
-from mmc.jobs.resume.taking import take
+from mmc.jobs.resume.taking import take, take_renamed
 
 JOBS = [("configure", "configure", "a"), ("simulate", "one", "b"), ("simulate", "two", "c")]
 
@@ -58,3 +58,23 @@ def test_set_ups_that_were_removed_are_done_and_others_run(run: Path, tmp_path: 
     assert take([*JOBS, ("generate", "sm", "d")], "simulate", run, out) == 3
     assert fingerprint_in(out.path / "configure/configure") == "a"
     assert not (out.path / "generate").exists()
+
+
+def test_outputs_get_the_names_that_their_jobs_have_now(run: Path) -> None:
+    """Also where two jobs have exchanged their names; the outputs stay as they were made."""
+    out = Folder(run / "out")
+    now = [
+        ("configure", "configure", "a"),
+        ("simulate", "two", "b"),
+        ("simulate", "one", "c"),
+        ("simulate", "new", "e"),
+    ]
+    assert take_renamed(JOBS, out) == 0
+    assert take_renamed(now, out) == 2
+    for stage, name, fingerprint in now[:3]:
+        record = read_record(out.path / stage / name)
+        assert (record.job, record.fingerprint) == (name, fingerprint)
+        record.check(out.path / stage / name, whole=True)
+    assert (out.path / "simulate/two/inner/events.lhe").read_text() == "simulate one"
+    assert sorted(path.name for path in (out.path / "simulate").iterdir()) == ["one", "two"]
+    assert take_renamed(now, out) == 0

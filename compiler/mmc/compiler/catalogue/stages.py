@@ -20,6 +20,10 @@ GATHERED_AT_ONCE = 1000
 as engines and Linux bound the length of a command."""
 
 
+MOST_JOBS = 100_000
+"""Workflow engines cannot run more jobs of one stage."""
+
+
 class TrackedAs(Enum):
     """How the jobs of a stage are recorded in MLflow."""
 
@@ -303,8 +307,19 @@ REPORT = DeclaredStage(
     is_in=_reports,
     tracked_as=TrackedAs.WHOLE,
 )
+VARIANTS = DeclaredStage(
+    name="variants",
+    group="learning",
+    summary="Table of the results of all variants",
+    output="variants",
+    record="variants.json",
+    version=1,
+    hours=24,
+    is_in=lambda study: "variants" in study and _reports(study),
+    packages=(),
+)
 _PHYSICS = (CONFIGURE, GENERATE, SIMULATE, IMPORT_EVENTS, DETECT, ANALYSE, GATHER, COMBINE, INGEST)
-_LEARNING = (TRACK, SAMPLE, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, COMBINATIONS, REPORT)
+_LEARNING = (TRACK, SAMPLE, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, COMBINATIONS, REPORT, VARIANTS)
 STAGES: Mapping[str, DeclaredStage] = {stage.name: stage for stage in (*_PHYSICS, *_LEARNING)}
 """All stages by their names, in an order in which they can run."""
 READ_BY_REPORT = tuple(

@@ -39,6 +39,7 @@ from mmc.compiler.checks import (
     tables,
     trust,
     tuning,
+    variants,
     without_morphing,
 )
 from mmc.compiler.checks.bounds import too_many_entries
@@ -79,6 +80,7 @@ RULE_MODULES = (
     tables,
     trust,
     tuning,
+    variants,
     without_morphing,
     *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
 )
@@ -123,7 +125,7 @@ def check(
         return Checked(in_order(document.diagnostics), None, ())
     too_many = list(too_many_entries(document))
     if too_many:
-        return Checked(_bounded(in_order([*document.diagnostics, *too_many])), None, ())
+        return Checked(bounded(in_order([*document.diagnostics, *too_many])), None, ())
     document = read_short(document)
     shape = check_shape(document)
     other_language = [problem for problem in shape.diagnostics if problem.code == MMC109.id]
@@ -131,14 +133,21 @@ def check(
         return Checked(in_order([*document.diagnostics, *other_language]), None, ())
     found = [*document.diagnostics, *malformed, *shape.diagnostics]
     if not shape.is_whole:
-        return Checked(_bounded(in_order(found)), None, ())
+        return Checked(bounded(in_order(found)), None, ())
     readers = (look_up, read_text, read_start, read_model, read_columns)
     context = Context(document, shape.unsound, shape.unknown, *readers)
     for codes, rule in RULES:
         found += _found_by(rule, codes, context)
     ordered = in_order(found)
     data = None if has_errors(ordered) else context.data
-    return Checked(_bounded(ordered), data, files.named(context))
+    return Checked(bounded(ordered), data, files.named(context))
+
+
+def resolved(document: Document) -> dict[str, Any]:
+    """The data of a study that is fine, with every default filled in."""
+    document = read_short(read_grouped(document)[0])
+    readers = (lambda _: "missing", _nothing, _nothing, _nothing, _nothing)
+    return Context(document, frozenset(), frozenset(), *readers).data
 
 
 MMC014 = Code(
@@ -170,7 +179,7 @@ def _found_by(rule: Rule, codes: tuple[Code, ...], context: Context) -> Iterator
         yield MMC016.at(context.document.path, START, f"{message}{type(error).__name__}: {show(str(error))}", help_text)
 
 
-def _bounded(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+def bounded(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     """The problems that are shown, each with its help."""
     return [item.complete for item in _first(diagnostics)]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmc.compiler.catalogue.generators import EVENT_SAMPLES, FROM_RUN, TABLES, takes_events
+from mmc.compiler.catalogue.stages import MOST_JOBS
 from mmc.compiler.checks.basis import completing
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.files import is_there, leads_out, stages
@@ -16,8 +17,6 @@ from mmc.compiler.language.document import Path
 
 FEW = 100
 """Below this number of training, validation or test events there is a warning."""
-MOST_JOBS = 100_000
-"""Workflow engines cannot run more jobs of one stage."""
 
 
 MMC302 = Code(

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from mmc.compiler.catalogue.addresses import has_login
 from mmc.compiler.catalogue.batch import HTCONDOR, ONLY_SLURM, SLURM
 from mmc.compiler.catalogue.images import is_pinned
-from mmc.compiler.catalogue.stages import ON_GPUS, PROGRAMS, SECTIONS, programs_of, stages_of
+from mmc.compiler.catalogue.stages import ON_GPUS, PROGRAMS, SECTIONS, VARIANTS, programs_of, stages_of
 from mmc.compiler.checks.context import Annotated, Context, rule
 from mmc.compiler.inputs.installations import leads_elsewhere
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
@@ -118,7 +118,7 @@ MMC605 = Code(
 @rule(MMC605)
 def resources(ctx: Context) -> Iterator[Diagnostic]:
     """Resources are for stages of the study."""
-    there = stages(ctx)
+    there = stages(ctx) and (*stages(ctx), VARIANTS.name)  # which belongs to all variants, and to none of them
     for section in (("execution", "resources"), ("execution", "batch", "job_time"), ("execution", "reana", "stages")):
         for stage in ctx.entries(*section):
             if there and stage not in there:

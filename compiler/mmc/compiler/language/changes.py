@@ -1,8 +1,8 @@
 """Changes of a study on the command line: ``--set evaluation.luminosity='3 ab^-1'``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mmc.compiler.language.bases import EXTENDS
@@ -38,33 +38,61 @@ def _changed(document: Document, text: str) -> Document:
     if value.data is None or list(value.data) != ["value"] or value.diagnostics:
         reason = value.diagnostics[0].message if value.diagnostics else "it is not one value"
         raise UsageError(f"--set: the value of {show(key)} cannot be read: {reason}")
-    data = deepcopy(document.data)
-    path = _put(data, key.split("."), value.data["value"], key)
-
     line = f"{_OPTION}{text}"
     lines = [*document.lines, line]
     shift = len(_OPTION) + len(key) + 1 - len(_VALUE)
+    at_key = Span(len(lines), len(_OPTION) + 1, len(lines), len(_OPTION) + 1 + len(key))
+
+    def moved(span: Span) -> Span:
+        return Span(len(lines), span.column + shift, len(lines), span.end_column + shift)
+
+    spans = {place[1:]: (moved(first), moved(second)) for place, (first, second) in value.spans.items() if place}
+    grouped = {place[1:]: number for place, number in value.grouped.items()}
+    try:
+        document = with_value(document, key, Written(value.data["value"], at_key, spans, grouped))
+    except PlaceError as error:
+        raise UsageError(f"--set: {error}") from error
+    return replace(document, text="\n".join(lines))
+
+
+class PlaceError(ValueError):
+    """A value has no place in a study."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A value that stands elsewhere than in its place in a study, with its positions there."""
+
+    value: Any
+    key: Span
+    """The position of the path of its place in the study."""
+    spans: Mapping[Path, tuple[Span, Span]]
+    """As those of a document, by the path within the value."""
+    grouped: Mapping[Path, float]
+    """Likewise."""
+
+
+def with_value(document: Document, name: str, written: Written) -> Document:
+    """The document with another value in a place, whose path has dots between its keys. Mappings that lead there are
+    made if they are missing.
+
+    :raises PlaceError: when there is no such place
+    """
+    data = deepcopy(document.data)
+    path = _put(data, name.split("."), written.value, name)
 
     def kept(place: Path) -> bool:
         return place[: len(path)] != path
 
     spans = {place: span for place, span in document.spans.items() if kept(place)}
-    at_key = Span(len(lines), len(_OPTION) + 1, len(lines), len(_OPTION) + 1 + len(key))
     for count in range(1, len(path)):
-        spans.setdefault(path[:count], (at_key, at_key))
-    for (_, *inner), pair in ((place, pair) for place, pair in value.spans.items() if place):
-        first, second = (Span(len(lines), span.column + shift, len(lines), span.end_column + shift) for span in pair)
-        spans[(*path, *inner)] = (first if inner else at_key, second)
+        spans.setdefault(path[:count], (written.key, written.key))
+    for inner, (first, second) in written.spans.items():
+        spans[(*path, *inner)] = (first if inner else written.key, second)
     grouped = {place: number for place, number in document.grouped.items() if kept(place)}
-    grouped |= {(*path, *inner): number for (_, *inner), number in value.grouped.items()}
-    return replace(
-        document,
-        text="\n".join(lines),
-        data=data,
-        spans=spans,
-        broken=frozenset(place for place in document.broken if kept(place)),
-        grouped=grouped,
-    )
+    grouped |= {(*path, *inner): number for inner, number in written.grouped.items()}
+    broken = frozenset(place for place in document.broken if kept(place))
+    return replace(document, data=data, spans=spans, broken=broken, grouped=grouped)
 
 
 def _put(data: Any, keys: Sequence[str], value: Any, name: str) -> Path:
@@ -74,11 +102,11 @@ def _put(data: Any, keys: Sequence[str], value: Any, name: str) -> Path:
         index: Any = key
         if isinstance(place, list):
             if not key.isdecimal() or int(key) >= len(place):
-                raise UsageError(f"--set: {show(name)} has no place in the study: the list has no entry {show(key)}")
+                raise PlaceError(f"{show(name)} has no place in the study: the list has no entry {show(key)}")
             index = int(key)
         elif not isinstance(place, dict):
             outer = show(".".join(keys[: count - 1]))
-            raise UsageError(f"--set: {show(name)} has no place in the study: {outer} is a value")
+            raise PlaceError(f"{show(name)} has no place in the study: {outer} is a value")
         path.append(index)
         if count == len(keys):
             place[index] = value

@@ -79,6 +79,12 @@ class Builder:
         self._parts: dict[tuple[str, str], str] = {}
         """The fingerprint of each part of a stage's output, by stage and part."""
 
+    def take(self, stages: Iterable[Stage]) -> None:
+        """Take stages that are planned already, before what reads them is added."""
+        for stage in stages:
+            self.stages[stage.name] = stage
+            self._fingerprints |= {(stage.name, job.name): job.fingerprint for job in stage.jobs}
+
     def has(self, name: str) -> bool:
         """Whether the study has the stage of that name, even if it is not added yet."""
         return name in self._planned

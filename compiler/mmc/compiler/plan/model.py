@@ -53,6 +53,9 @@ class Input:
     whole output."""
     ends: tuple[int, ...] = ()
     """With :attr:`Flow.PART`, for each job the number of directories that it and the jobs before it get."""
+    named: bool = False
+    """With :attr:`Flow.ALL`, whether the configuration names which outputs each job reads: those of its ``needs``. So a
+    target may also give it the folder of all outputs of the stage, or only these."""
 
     def shares(self, jobs: Sequence[T]) -> list[Sequence[T]]:
         """What each job gets of something that there is for every upstream job, with :attr:`Flow.PART`."""
@@ -159,7 +162,14 @@ class Stage:
                     different.append(job.settings)
             rows[job.name] = number, job.seed, job.fingerprint
         asked = self.resources
-        return configuration(self.name, self.settings, different, rows, threads=asked.cpus, time_s=asked.time_s)
+        content = configuration(self.name, self.settings, different, rows, threads=asked.cpus, time_s=asked.time_s)
+        named = [item for item in self.inputs if item.named]
+        return content | ({"reads": {job.name: _read(job, named) for job in self.jobs}} if named else {})
+
+
+def _read(job: Job, named: Sequence[Input]) -> dict[str, list[str]]:
+    """The names of the jobs whose outputs a job reads, by input."""
+    return {item.name: [name for stage, name in job.needs if stage == item.stage] for item in named}
 
 
 @dataclass(frozen=True)
@@ -187,6 +197,10 @@ class Plan:
     """The stages whose outputs are removed when all jobs that read them are done."""
     changes: tuple[str, ...] = ()
     """The values that the command line has set, ``KEY=VALUE``."""
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What each variant of the study sets, by the path in the study; empty without variants."""
+    n_shared: int = 0
+    """The number of jobs that belong to several of them."""
 
     def stage(self, name: str) -> Stage:
         """The stage of that name; KeyError when the plan has none."""

@@ -33,10 +33,17 @@ def to_text(plan: Plan, basis: BasisView = None) -> str:
     lines = [_title(plan)]
     disk = sum(_total_size(stage) for stage in plan.stages)
     total = f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}"
+    if plan.variants:
+        own = plan.n_jobs - plan.n_shared
+        total = (
+            f"{_count(len(plan.variants), 'variant')}: {total}, {plan.n_shared:,} of several variants, {own:,} of one"
+        )
     lines += [f"{total}, about {amount(disk)} of disk" if disk else total, *_memory_lines(plan), ""]
     rows = [("stage", "jobs", "events", "disk", "reads", "what it does")]
     rows += [(s.name, _width(s), _events(s), _disk(s), _reads(s), s.summary) for s in plan.stages]
     lines += table(rows, right=(1, 2, 3))
+    if plan.variants:
+        lines += ["", *_variant_lines(plan.variants)]
     if basis is not None:
         lines += ["", *_basis_lines(basis)]
     for stage in plan.stages:
@@ -54,6 +61,7 @@ def to_json(plan: Plan, basis: BasisView = None) -> str:
         "title": plan.title,
         "digest": plan.digest,
         "n_jobs": plan.n_jobs,
+        **({"variants": plan.variants, "n_shared": plan.n_shared} if plan.variants else {}),
         "morphing_basis": {"unknown": basis} if isinstance(basis, str) else basis,
     }
     needed = memory(plan)
@@ -135,6 +143,15 @@ def _basis_lines(basis: Mapping[str, Any] | str) -> Iterator[str]:
     yield from (f"  {line}" for line in table(rows, right=range(1, len(header))))
     if len(points) > BASIS_POINTS:
         yield f"  … and {len(points) - BASIS_POINTS:,} more (--format json lists all)"
+
+
+def _variant_lines(variants: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The variants with what they set."""
+    shown = list(variants.items())[:LINES_PER_STAGE]
+    rows = [(name, *(json.dumps(value, ensure_ascii=False).strip('"') for value in v.values())) for name, v in shown]
+    yield from table([("variant", *next(iter(variants.values()))), *rows])
+    if len(variants) > LINES_PER_STAGE:
+        yield f"… and {len(variants) - LINES_PER_STAGE:,} more (--format json lists all)"
 
 
 def to_mermaid(plan: Plan) -> str:
@@ -291,7 +308,7 @@ def amount(n_bytes: int) -> str:
 
 def _reads(stage: Stage) -> str:
     marks = {Flow.ONE: "", Flow.EACH: " (one each)", Flow.ALL: " (all)", Flow.PART: " (some each)"}
-    links = [f"{link.stage}{marks[link.flow]}" for link in stage.inputs]
+    links = [f"{link.stage}{' (some each)' if link.named else marks[link.flow]}" for link in stage.inputs]
     files = [file.path.name for file in stage.files]
     return ", ".join(dict.fromkeys(links + (files if len(files) <= FILES_PER_STAGE else [f"{len(files):,} files"])))
 

@@ -1,7 +1,8 @@
 """The configuration file of a stage: what its jobs share, the different settings of jobs, and a row for each job.
 
 A row has the number of the job's settings in the list, its seed and its fingerprint. Most jobs of a large stage differ
-only in their seeds, so their settings are written once.
+only in their seeds, so their settings are written once. ``reads`` names the jobs whose outputs a job reads, where it
+may be given more of them: those of other variants of the study.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ class JobEntry:
     """Its settings, with those that all jobs of the stage share."""
     seed: int
     fingerprint: str
+    reads: Mapping[str, tuple[str, ...]]
+    """The names of the jobs whose outputs it reads, for inputs of which it is given others too."""
 
 
 def configuration(
@@ -50,4 +53,18 @@ def job_entry(content: Mapping[str, Any], job: str) -> JobEntry:
     :raises TypeError: when it is not the content of such a file
     """
     number, seed, fingerprint = content["jobs"][job]
-    return JobEntry({**content["shared"], **content["settings"][number]}, seed, fingerprint)
+    reads = {name: tuple(jobs) for name, jobs in content.get("reads", {}).get(job, {}).items()}
+    return JobEntry({**content["shared"], **content["settings"][number]}, seed, fingerprint, reads)
+
+
+OF_VARIANT = "+"
+"""Stands between the name of a job and that of its variant, where jobs of several variants have the same name."""
+
+
+def own_name(job: str) -> str:
+    """The name of a job in its variant: what its settings, and those of other jobs of the variant, call it.
+
+    >>> own_name("alices+v2"), own_name("alices")
+    ('alices', 'alices')
+    """
+    return job.partition(OF_VARIANT)[0]

@@ -53,6 +53,8 @@ def command(plan: Plan, stage: Stage, first: Mapping[str, int]) -> Shell:
 
     def directories(name: str) -> str:
         item = upstream[name]
+        if item.named:
+            return f'"$out"/{shell(item.stage)}'
         if item.flow is Flow.ALL:
             return f'"${{{array(plan.stage(item.stage))}[@]}}"'
         if item.flow is Flow.EACH:
@@ -98,7 +100,7 @@ def reads(plan: Plan, stage: Stage, first: Mapping[str, int]) -> list[dict[str, 
     found: list[dict[str, Shell | bool]] = []
     here = f"$1 - {first[stage.name]}"
     for item in stage.inputs:
-        if item.flow is Flow.ONE:
+        if item.flow is Flow.ONE or item.named:
             continue
         upstream = plan.stage(item.stage)
         start = first[item.stage]

@@ -63,14 +63,16 @@ def _configuration(configuration: Mapping[str, Any]) -> str:
     """JSON with one job per line, so that a changed job is a changed line. Keeps the order of keys."""
 
     compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-    rest = {key: value for key, value in configuration.items() if key not in ("settings", "jobs")}
+    rest = {key: value for key, value in configuration.items() if key not in ("settings", "jobs", "reads")}
     head = json.dumps(rest, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
     settings = ",\n".join(map(compact, configuration["settings"]))
     jobs = ",\n".join(
         f'{compact(name)}: [{number}, {seed}, "{fingerprint}"]'
         for name, (number, seed, fingerprint) in configuration["jobs"].items()
     )
-    return f'{head},\n  "settings": [\n{settings}\n  ],\n  "jobs": {{\n{jobs}\n  }}\n}}\n'
+    reads = ",\n".join(f"{compact(name)}: {compact(read)}" for name, read in configuration.get("reads", {}).items())
+    last = f',\n  "reads": {{\n{reads}\n  }}' if reads else ""
+    return f'{head},\n  "settings": [\n{settings}\n  ],\n  "jobs": {{\n{jobs}\n  }}{last}\n}}\n'
 
 
 def write(bundle: Bundle, directory: Path, sources: Mapping[str, Path]) -> None:

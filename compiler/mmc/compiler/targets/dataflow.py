@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from mmc.compiler.catalogue.stages import GROUPS
+from mmc.compiler.catalogue.stages import GROUPS, VARIANTS
 from mmc.compiler.plan.model import Flow, Job, Plan, Stage, TokenKind
 from mmc.errors import MmcError
 
@@ -39,7 +39,8 @@ def products(plan: Plan) -> tuple[Stage, ...]:
         stage.name: {item.stage for item in stage.inputs if not item.ignored_in_fingerprint} for stage in plan.stages
     }
     last = set(read).difference(*read.values())
-    presented = set().union(*(read[name] for name in last if plan.stage(name).group == "learning"))
+    present = last | (read[VARIANTS.name] if VARIANTS.name in last else set())
+    presented = set().union(*(read[name] for name in present if plan.stage(name).group == "learning"))
     crossing = {stage.name for group in groups(plan) for stage in imports(plan, group)}
     return tuple(stage for stage in plan.stages if stage.name in last | presented | crossing)
 
@@ -93,7 +94,7 @@ def gathered_lengths(plan: Plan, stage: Stage) -> list[int]:
     gathered = []
     for item in stage.inputs:
         lengths = [PER_WORD + len(f"/{item.stage}/{job.name}") for job in plan.stage(item.stage).jobs]
-        if item.flow is Flow.ALL:
+        if item.flow is Flow.ALL and not item.named:
             gathered += lengths
         elif item.flow is Flow.PART:
             gathered += max(item.shares(lengths), key=sum)

@@ -81,13 +81,11 @@ def _group(plan: Plan, group: str) -> dict[str, Any]:
 
 def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
     inputs = {item.name: _source(plan, stage, item) for item in stage.inputs}
-    parts = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.PART]
-    inputs |= {
-        f"after_{upstream.name}": _selector(upstream, upstream.name) for upstream in parts
-    }  # or it does not wait
+    parts = [item for item in stage.inputs if item.flow is Flow.PART or item.named]
+    inputs |= {f"after_{item.stage}": _outputs_of(plan, stage, item) for item in parts}  # or it does not wait
     local = [item.stage for item in stage.inputs if plan.stage(item.stage).group == stage.group]
     jobs = [" ".join(job.name for job in task) for task in dataflow.tasks(plan, stage)]
-    each = [item.name for item in stage.inputs if item.flow in (Flow.EACH, Flow.PART)]
+    each = [item.name for item in stage.inputs if item.flow in (Flow.EACH, Flow.PART) or item.named]
     return {
         "name": stage.name,
         "summary": stage.summary,
@@ -108,14 +106,35 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
 def _source(plan: Plan, stage: Stage, item: Input) -> dict[str, str] | list[str]:
     """The source of an input for Yadage: the output of a stage, or an input of the sub-workflow, or the names of the
     steps of which each job reads some."""
-    upstream = plan.stage(item.stage)
+    if item.named:
+        shares = _named(plan, stage, item)
+        return shares if stage.scattered else shares[0].split(" ")
     if item.flow is Flow.PART:
+        upstream = plan.stage(item.stage)
         folders = zip(_directories(plan, upstream), dataflow.tasks(plan, upstream), strict=True)
         names = [name for name, task in folders for _ in task]
         return [" ".join(dict.fromkeys(share)) for share in item.shares(names)]
+    return _outputs_of(plan, stage, item)
+
+
+def _outputs_of(plan: Plan, stage: Stage, item: Input) -> dict[str, str]:
+    """All outputs of the stage of an input."""
+    upstream = plan.stage(item.stage)
     if upstream.group != stage.group:
         return {"step": "init", "output": upstream.name}
     return _selector(upstream, upstream.name)
+
+
+def _named(plan: Plan, stage: Stage, item: Input) -> list[str]:
+    """The names of the steps of which each task of a stage reads the outputs that its configuration names."""
+    upstream = plan.stage(item.stage)
+    folders = zip(_directories(plan, upstream), dataflow.tasks(plan, upstream), strict=True)
+    name_of = {job.name: name for name, task in folders for job in task}
+    needed = (
+        dict.fromkeys(name_of[name] for job in task for origin, name in job.needs if origin == item.stage)
+        for task in dataflow.tasks(plan, stage)
+    )
+    return [" ".join(names) for names in needed]
 
 
 def _selector(stage: Stage, query: str) -> dict[str, str]:
@@ -194,8 +213,9 @@ def _check(plan: Plan, stage: Stage, command: str) -> None:
     unsafe = [name for name in names if not _SAFE_WORD.fullmatch(name)]
     if unsafe:
         raise ValueError(f"{unsafe[0]!r} is not a name that the planner gives to a stage, a job or an option")
-    gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL]
+    gathered = [plan.stage(item.stage) for item in stage.inputs if item.flow is Flow.ALL and not item.named]
     n_bytes = sum(len(" ".join(_directories(plan, upstream))) for upstream in gathered)
+    n_bytes += sum(max(map(len, _named(plan, stage, item))) for item in stage.inputs if item.named)
     if len(command) + n_bytes > LONGEST_COMMAND:
         if len(command) > LONGEST_COMMAND:
             raise MmcError(

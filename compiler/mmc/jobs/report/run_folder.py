@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmc.compiler.catalogue.stages import BASELINES_STAGE, EVALUATE, REPORT, STAGES
+from mmc.compiler.settings.configuration import OF_VARIANT
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.errors import UsageError
 from mmc.jobs.record import MAKE_AGAIN, RECORD, Record
@@ -101,6 +102,11 @@ class Run:
         for output in [output for stage in self.stages if stage.name in stages for output in stage.done.values()]:
             if (record := output.full_record) is not None:
                 record.check(output.path, whole=True)
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether jobs belong to variants of the study."""
+        return any(OF_VARIANT in name for stage in self.stages for name in stage.jobs)
 
     @cached_property
     def complete(self) -> set[str]:

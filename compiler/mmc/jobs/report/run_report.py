@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jinja2 import UndefinedError
 
-from mmc.compiler.catalogue.stages import READ_BY_REPORT, REPORT
+from mmc.compiler.catalogue.stages import READ_BY_REPORT, REPORT, VARIANTS
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.limits import LimitSettings
 from mmc.compiler.settings.report import Named, ReportSettings
@@ -143,6 +143,12 @@ def _as_one_line(*runs: Run) -> Iterator[None]:
 
 def _results(run: Run) -> tuple[dict[str, Any], dict[str, Grid], ReportSettings]:
     """The results of the finished jobs, the grids by name, and the settings of the report."""
+    if run.has_variants:
+        tables = [f"; {path / 'index.html'} compares them" for path in run.outputs(VARIANTS.name).values()]
+        raise UsageError(
+            f"{run.folder} has several variants of a study: the outputs of the stage report are their reports"
+            + "".join(tables)
+        )
     run.check(READ_BY_REPORT)
     written = {name: path / REPORT.record for name, path in run.outputs("report").items()}
     before = next((read(path, RESULTS) for path in written.values() if path.is_file()), None)

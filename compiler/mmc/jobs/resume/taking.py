@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from mmc.errors import MmcError, StepError
 from mmc.files import Folder
-from mmc.jobs.job import fingerprint_in, read_record
+from mmc.jobs.job import fingerprint_in, read_record, write_json
 from mmc.jobs.record import RECORD, Record
 
 OUT = "out"
@@ -44,6 +45,31 @@ def take(jobs: Iterable[tuple[str, str, str]], needed: str, run: Path, out: Fold
     return taken
 
 
+def take_renamed(jobs: Iterable[tuple[str, str, str]], out: Folder) -> int:
+    """Give outputs that the folder has under other names the names of their jobs: those of variants of a study that
+    have other numbers now.
+
+    :param jobs: the stage, name and fingerprint of each job
+    :returns: the number of outputs
+    """
+    lacking: dict[str, dict[str, str]] = {}
+    for stage, name, fingerprint in jobs:
+        if fingerprint_in(out.place(f"{stage}/{name}")) != fingerprint:
+            lacking.setdefault(stage, {})[fingerprint] = name
+    parts = []
+    for stage, names in lacking.items():
+        place = out.place(stage)
+        for folder in sorted(place.iterdir()) if place.is_dir() else ():
+            record = _record(folder) if not folder.name.startswith(".") else None
+            if record is not None and record.fingerprint in names:
+                name = names.pop(record.fingerprint)
+                parts.append((_part(folder, replace(record, job=name), out, stage), f"{stage}/{name}"))
+    for part, place_of_job in parts:  # only now, as a name may be that of an output that has got another one
+        out.remove(place_of_job)
+        out.move(part, place_of_job)
+    return len(parts)
+
+
 def _record(folder: Path) -> Record | None:
     with suppress(StepError, OSError):
         return read_record(folder)
@@ -51,10 +77,17 @@ def _record(folder: Path) -> Record | None:
 
 
 def _link(source: Path, record: Record, out: Folder, stage: str, name: str) -> None:
-    part = f"{stage}/.{name}.taken"
-    out.empty(part)
-    for file in (*record.outputs, RECORD):
-        if (path := Folder(source).place(file)).exists():
-            out.link(path, f"{part}/{file}")
+    part = _part(source, replace(record, job=name), out, stage)
     out.remove(f"{stage}/{name}")
     out.move(part, f"{stage}/{name}")
+
+
+def _part(source: Path, record: Record, out: Folder, stage: str) -> str:
+    """The path in the folder of all outputs of an unfinished output with the files of another one, and its record."""
+    part = f"{stage}/.{record.job}.taken"
+    out.empty(part)
+    for file in record.outputs:
+        if (path := Folder(source).place(file)).exists():
+            out.link(path, f"{part}/{file}")
+    write_json(out.place(part) / RECORD, record.to_json())
+    return part

@@ -166,7 +166,15 @@ def _make(command: _Command, entry: JobEntry, threads: int, part: Path) -> None:
     log.info("%s[%s] starts, seed %d, %d thread(s)", command.stage, command.job, entry.seed, threads)
     step = importlib.import_module(STAGES[command.stage].step)
     job = StepJob(
-        command.stage, command.job, entry.settings, entry.seed, command.inputs, part, command.out, entry.fingerprint
+        command.stage,
+        command.job,
+        entry.settings,
+        entry.seed,
+        command.inputs,
+        part,
+        command.out,
+        entry.fingerprint,
+        reads=entry.reads,
     )
     with tracker(job) as track:
         seed_generators(entry.seed)  # last, because MLflow draws random numbers too

@@ -1,0 +1,248 @@
+"""Rules about variants: what varies and how, and what is wrong with a study in some of them.
+
+The rules check the section. :func:`check_variants` then checks every variant as a study of its own.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from mmc.compiler.checks.context import Context, ReadText, rule
+from mmc.compiler.checks.files import is_there
+from mmc.compiler.language.changes import PlaceError, Written, with_value
+from mmc.compiler.language.diagnostics import START, Code, Diagnostic, Span, has_errors, one_of, show
+from mmc.compiler.language.document import Document
+from mmc.compiler.study.scans import Range, size
+from mmc.compiler.study.variants import (
+    MOST_VARIANTS,
+    OVER,
+    VARIANTS,
+    TableError,
+    Variant,
+    Variants,
+    read_table,
+    scan_over,
+    variants_of,
+)
+
+FIXED = ("mmc", "extends", "name", "title", "description", "variants", "tracking", "trust", "execution")
+"""The sections that all variants have in common."""
+MOST_WRONG = 50
+"""When so many variants are wrong, with as many different problems, no more are checked."""
+
+MMC230 = Code(
+    "MMC230",
+    "A variant sets what has no place in the study, or cannot vary",
+    "The keys of `over`, and the first line of a table of variants, are paths in the study with dots between the keys, "
+    "as for `--set`: `generation.samples.signal.events.sm`. An entry of a list has its number: `cuts.0`. A path is not "
+    "a part of another one. Who runs a study, and where, is the same in all variants: "
+    f"{one_of(FIXED)} do not vary.",
+)
+MMC231 = Code(
+    "MMC231",
+    "Variants cannot be combined like this",
+    "Variants come from `over` or from a table, `csv`. `combine: zip` takes the first values together, then the "
+    "second, so all lists have the same length. `combine: random` draws `n` variants, of which there must be as many; "
+    "only it "
+    "can draw from a range. A run of variants is not tracked in MLflow.",
+)
+MMC232 = Code(
+    "MMC232",
+    "A table of variants cannot be read",
+    "The table is a text file of at most 2 MB with commas between its columns: in its first line the paths, each once, "
+    "and in each further line a value for every path. Values are written as in YAML; one that contains a comma is in "
+    'double quotes: `"[0, 1]"` is a text, so lists belong into `over`.',
+)
+MMC233 = Code(
+    "MMC233",
+    "Two variants are the same",
+    "Each value of a list is there once, and so is each line of a table: the same jobs would run once anyway, and the "
+    "results would be in the table twice.",
+)
+MMC234 = Code(
+    "MMC234",
+    "There are too many variants",
+    f"More than {MOST_VARIANTS} variants are probably a mistake; `allow_variants` permits them. A variant takes about "
+    "10 ms to check and to plan.",
+)
+
+
+@rule(MMC230, MMC231, MMC232, MMC233, MMC234)
+def variants(ctx: Context) -> Iterator[Diagnostic]:
+    """The values of variants have a place in the study, can be combined, and differ."""
+    section = ctx.get(VARIANTS)
+    if section is None:
+        return
+    if "tracking" in ctx.data:
+        message = "the runs of variants cannot be tracked"
+        yield ctx.problem(MMC231, (VARIANTS,), message, "remove `tracking`, or `variants`", key=True)
+    if (OVER in section) == ("csv" in section):
+        message = "`variants` needs either `over` or `csv`" + (", and has both" if OVER in section else "")
+        yield ctx.problem(MMC231, (VARIANTS,), message, "keep one of them" if OVER in section else "", key=True)
+        return
+    found = [*(_of_table(ctx, section) if "csv" in section else _of_lists(ctx, section))]
+    yield from found
+    if found or ("csv" in section and not is_there(ctx, section["csv"])):
+        return
+    expected = section.get("n")
+    if expected is None:
+        lists = [section[OVER]] if OVER in section else []
+        lengths = [len(values) for each in lists for values in each.values()]
+        is_grid = section["combine"] == "grid"
+        expected = math.prod(lengths) if lists and is_grid else lengths[0] if lists else _rows(ctx, section)
+    most = section.get("allow_variants", MOST_VARIANTS)
+    if expected > most:
+        message = f"there are {expected:,} variants; {most:,} are allowed"
+        help_text = f"take fewer values, or add `allow_variants: {expected}`"
+        yield ctx.problem(MMC234, (VARIANTS,), message, help_text, key=True)
+
+
+def table_of(section: Mapping[str, Any], read_text: ReadText, name: Callable[[str], str]) -> Document:
+    """The table that the section names.
+
+    :param name: gives the name of a file in messages
+    :raises TableError: when it cannot be read
+    """
+    text = read_text(section["csv"])
+    if text is None:
+        raise TableError("it is not text of at most 2 MB", START._replace(file=name(section["csv"])))
+    return read_table(text, name(section["csv"]))
+
+
+def _rows(ctx: Context, section: Mapping[str, Any]) -> int:
+    return len(next(iter((table_of(section, ctx.read_text, str).data or {}).values())))
+
+
+def _of_table(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
+    """What is wrong with a table, at the place of its name: its own lines are named in the message."""
+    path = (VARIANTS, "csv")
+    for key in ("n", "seed"):
+        if key in section:
+            yield ctx.problem(MMC231, (VARIANTS, key), f"`{key}` is for `combine: random`, not for a table", key=True)
+    if ctx.given(VARIANTS, "combine"):
+        message = "each line of a table is a variant: there is nothing to combine"
+        yield ctx.problem(MMC231, (VARIANTS, "combine"), message, "remove it", key=True)
+    if not is_there(ctx, section["csv"]):  # another rule says so
+        return
+    try:
+        table = table_of(section, ctx.read_text, str)
+    except TableError as error:
+        yield ctx.problem(MMC232, path, f"{show(section['csv'])}, line {error.span.line}: {error}")
+        return
+    columns: Mapping[str, list[Any]] = table.data or {}
+    yield from (ctx.problem(MMC230, path, message, help_text) for _, message, help_text in _misplaced(ctx, columns))
+    seen: dict[str, int] = {}
+    for k, row in enumerate(zip(*columns.values(), strict=True)):
+        first = seen.setdefault(json.dumps(row), k)
+        if first != k:
+            message = f"{show(section['csv'])}, line {_line(table, columns, k)} is the same as line "
+            yield ctx.problem(MMC233, path, f"{message}{_line(table, columns, first)}", "remove one of them")
+
+
+def _line(table: Document, columns: Mapping[str, Any], row: int) -> int:
+    return table.spans[next(iter(columns)), row][0].line
+
+
+def _of_lists(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
+    """What is wrong with what varies."""
+    over, combine = section[OVER], section["combine"]
+    for path, message, help_text in _misplaced(ctx, over):
+        yield ctx.problem(MMC230, (VARIANTS, OVER, path), message, help_text, key=True)
+    for path, said in over.items():
+        if isinstance(said, list):
+            texts: dict[str, int] = {}
+            for k, value in enumerate(said):
+                if texts.setdefault(json.dumps(value, sort_keys=True), k) != k:
+                    yield ctx.problem(MMC233, (VARIANTS, OVER, path, k), f"{show(value)} is there twice", "remove it")
+        elif combine != "random":
+            message = "only random variants are drawn from a range"
+            yield ctx.problem(MMC231, (VARIANTS, OVER, path), message, "list the values, or add `combine: random`")
+        elif said["scale"] == "log" and said["range"][0] <= 0:
+            message = f"a logarithmic range cannot start at {show(said['range'][0])}"
+            yield ctx.problem(MMC231, (VARIANTS, OVER, path, "range"), message, "start above zero")
+    if combine == "random":
+        yield from _random(ctx, section)
+        return
+    for key in ("n", "seed"):
+        if key in section:
+            message = f"`{key}` is for `combine: random`"
+            yield ctx.problem(MMC231, (VARIANTS, key), message, "remove it, or add `combine: random`", key=True)
+    lengths = {path: len(said) for path, said in over.items() if isinstance(said, list)}
+    if combine == "zip" and len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{n:,} of {path}" for path, n in lengths.items())
+        message = f"the lists to be taken together have different lengths: {shown}"
+        yield ctx.problem(MMC231, (VARIANTS, "combine"), message, "give each the same number of values")
+
+
+def _random(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
+    """Random variants have a number, and there are as many."""
+    if "n" not in section:
+        yield ctx.problem(MMC231, (VARIANTS, "combine"), "how many variants are drawn is not said", "add `n: 20`, say")
+        return
+    scan = scan_over(ctx.data)
+    if any(isinstance(found, Range) and found.low >= found.high for found in scan.values()):
+        return  # another rule says so
+    if section["n"] > size(scan):
+        message = f"{section['n']:,} variants are to be drawn from {size(scan):,.0f}"
+        yield ctx.problem(MMC231, (VARIANTS, "n"), message, "write `combine: grid`, which takes all of them, or fewer")
+
+
+def _misplaced(ctx: Context, paths: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The paths that have no place in the study, each with a message and help."""
+    split = {path: path.split(".") for path in paths}
+    for path, keys in split.items():
+        outer = next((o for o, other in split.items() if o != path and keys[: len(other)] == other), None)
+        if keys[0] in FIXED or keys[0].startswith("x-"):
+            yield path, f"{show(keys[0])} is the same in all variants", "remove it"
+        elif "" in keys:
+            yield path, f"{show(path)} is not a path", "write the keys with dots between them: `evaluation.luminosity`"
+        elif outer is not None:
+            yield path, f"{show(path)} is a part of {show(outer)}, which varies too", "keep one of them"
+        else:
+            try:
+                with_value(ctx.document, path, Written(None, START, {}, {}))
+            except PlaceError as error:
+                yield path, str(error), "the path has the keys of the study, from its top"
+
+
+Check = Callable[[Document], tuple[Sequence[Diagnostic], tuple[str, ...]]]
+"""The problems of a study, and the files that it names."""
+
+
+def check_variants(found: Variants, check: Check) -> tuple[list[Diagnostic], dict[str, tuple[str, ...]]]:
+    """What is wrong with the variants of a study that is fine itself, each problem once; and the files of each.
+
+    A problem that only some variants have names the first of them.
+    """
+    first: dict[tuple[str, str, Span], tuple[Diagnostic, Variant]] = {}
+    times: dict[tuple[str, str, Span], int] = {}
+    files: dict[str, tuple[str, ...]] = {}
+    same: dict[tuple[str, ...], tuple[str, ...]] = {}
+    checked = wrong = 0
+    for variant in found.variants:
+        checked += 1
+        problems, named = check(found.document(variant))
+        files[variant.name] = same.setdefault(named, named)
+        for item in problems:
+            key = (item.code, item.path, item.span)
+            first.setdefault(key, (item, variant))
+            times[key] = times.get(key, 0) + 1
+        wrong += has_errors(problems)
+        if wrong >= MOST_WRONG and len(first) >= MOST_WRONG:
+            break
+    return [_named(*first[key], n, checked) for key, n in times.items()], files
+
+
+def _named(item: Diagnostic, variant: Variant, n: int, of: int) -> Diagnostic:
+    """A problem with the variants that have it."""
+    if n == of:
+        return item
+    more = f", and {n - 1:,} more variants" if n > 2 else ", and another variant" if n == 2 else ""
+    return item._replace(message=f"{item.message} (variant {variant.name}: {variant.label[:200]}{more})")
+
+
+def found_in(document: Document, data: Mapping[str, Any], read_text: ReadText, name: Callable[[str], str]) -> Variants:
+    """The variants of a study that is fine itself."""
+    section = data[VARIANTS]
+    return variants_of(document, data, table_of(section, read_text, name) if "csv" in section else None)

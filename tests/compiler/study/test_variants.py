@@ -1,0 +1,227 @@
+"""The variants of a study: how many there are, that they differ, and where their values stand."""
+
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mmc.cli.study_file import read
+from mmc.compiler.checks.variants import check_variants
+from mmc.compiler.language.diagnostics import Code, Diagnostic
+from mmc.compiler.language.document import Document, load
+from mmc.compiler.study.variants import TableError, Variants, read_table, variants_of
+from mmc.errors import MmcError
+
+words = st.text("abcdefg", min_size=1, max_size=4)
+lists = st.dictionaries(
+    st.lists(words, min_size=1, max_size=3).map(".".join),
+    st.lists(st.integers(-99, 99), min_size=1, max_size=4, unique=True),
+    min_size=1,
+    max_size=4,
+).filter(lambda over: not any(a != b and a.startswith(f"{b}.") for a in over for b in over))
+
+
+def variants(section: dict[str, Any], seed: int = 1) -> Variants:
+    """The variants of a study that has nothing else."""
+    text = f'{{mmc: "1.0", variants: {section}}}'
+    document = load(text.replace("'", '"'), "study.yaml")
+    data = {"seed": seed, "variants": {"combine": "grid", **section}}
+    return variants_of(document, data, None)
+
+
+@given(lists)
+def test_a_grid_has_every_combination_once_in_the_order_of_the_lists(over: dict[str, list[int]]) -> None:
+    found = variants({"over": over}).variants
+    assert len(found) == prod(map(len, over.values()))
+    assert [tuple(variant.values.values()) for variant in found] == list(product(*over.values()))
+    assert len({tuple(variant.values.items()) for variant in found}) == len(found)
+    assert [variant.name for variant in found] == [f"v{k}" for k in range(1, len(found) + 1)]
+
+
+@given(lists, st.integers(1, 4))
+def test_zip_takes_the_first_values_together(over: dict[str, list[int]], n: int) -> None:
+    same = {path: (values * n)[:n] for path, values in over.items()}
+    found = variants({"over": same, "combine": "zip"}).variants
+    assert [list(variant.values.values()) for variant in found] == [
+        list(row) for row in zip(*same.values(), strict=True)
+    ]
+
+
+@given(lists)
+def test_the_study_of_a_variant_has_its_values_in_their_places(over: dict[str, list[int]]) -> None:
+    found = variants({"over": over})
+    for variant in found.variants:
+        document = found.document(variant)
+        for path, value in variant.values.items():
+            place: Any = document.data
+            for key in path.split("."):
+                place = place[key]
+            assert place == value
+        assert "variants" not in (document.data or {})
+
+
+def test_random_variants_are_distinct_in_their_ranges_and_do_not_depend_on_their_number() -> None:
+    over: dict[str, Any] = {
+        "a": {"range": [0.001, 10.0], "scale": "log"},
+        "sampling.test_split": {"range": [0.1, 0.4], "scale": "linear"},
+        "c": [1, 2],
+    }
+    few, many = (variants({"over": over, "combine": "random", "n": n}).variants for n in (5, 400))
+    assert [v.values for v in few] == [v.values for v in many[:5]]
+    assert all(0.001 <= v.values["a"] <= 10 and 0.1 <= v.values["sampling.test_split"] <= 0.4 for v in many)
+    assert {v.values["c"] for v in many} == {1, 2}
+    below = sum(v.values["a"] < 0.1 for v in many)  # half of the logarithm
+    assert abs(below - 200) < 5 * 10, "five standard deviations of a binomial distribution"
+    other = variants({"over": over, "combine": "random", "n": 5, "seed": 8}).variants
+    assert [v.values for v in other] != [v.values for v in few]
+
+
+def test_whole_numbers_are_drawn_where_the_study_has_them() -> None:
+    over = {"seed": {"range": [1, 9], "scale": "linear"}, "sampling.test_split": {"range": [1, 9], "scale": "linear"}}
+    found = variants({"over": over, "combine": "random", "n": 20}).variants
+    assert {type(v.values["seed"]) for v in found} == {int}
+    assert any(v.values["sampling.test_split"] % 1 for v in found)
+
+
+def test_a_table_may_have_a_mark_of_byte_order_blanks_and_quotes() -> None:
+    table = read_table('\ufeffevaluation.luminosity , seed\r\n"36 fb^-1", 1_000\r\n\r\n3 ab^-1,2e1\r\n', "points.csv")
+    assert table.data == {"evaluation.luminosity": ["36 fb^-1", "3 ab^-1"], "seed": ["1_000", 20.0]}
+    assert table.grouped == {("seed", 0): 1000}
+    assert table.spans["seed", 1][0][:2] == (4, 1) and table.spans["seed", 1][0].file == "points.csv"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("", 0, "its first line is empty"),
+        ("seed\n", 1, "it has no line with values"),
+        ("seed,\n1,2\n", 1, "its first line has no path for column 2"),
+        ("seed,seed\n1,2\n", 1, "its first line has the path 'seed' twice"),
+        ("seed,a\n1,2\n3\n", 3, "a line has 1 values, and the first line 2 paths"),
+        ("seed,a\n1,2,3\n", 2, "a line has 3 values, and the first line 2 paths"),
+        ("seed,a\n1,\n", 2, "there is no value of a"),
+        (",".join(map(str, range(1001))), 1, "its first line has 1,001 paths, more than 1,000"),
+        ("seed\n1e999\n", 2, "seed is not a finite number"),
+        ('seed\n"1\n', 2, "it cannot be read: unexpected end of data"),
+    ],
+)
+def test_a_table_that_is_none_says_where(text: str, line: int, message: str) -> None:
+    with pytest.raises(TableError) as error:
+        read_table(text, "points.csv")
+    assert str(error.value) == message
+    assert error.value.span.line == max(line, 1)
+
+
+STUDY = """\
+mmc: "1.0"
+name: scan
+parameters: {a: {range: [-1, 1]}}
+benchmarks: {sm: {a: 0}, one: {a: 1}}
+events: {file: events.h5}
+observables: {x: {}}
+evaluation:
+  luminosity: 1 fb^-1
+  grid: {a: {points: 3}}
+  baselines: {rate: true, histogram: {observables: [x], bins: {x: {n: 4, range: [0, 1]}}}}
+"""
+
+
+def said(folder: Path, section: str, table: str = "") -> list[str]:
+    """What is wrong with a study with variants: code, position and message."""
+    (folder / "events.h5").write_bytes(b"")
+    (folder / "points.csv").write_text(table)
+    (folder / "study.yaml").write_text(STUDY + section)
+    found = read(str(folder / "study.yaml")).diagnostics
+    return [f"{d.code} {Path(d.path).name}:{d.span.line}:{d.span.column} {d.message}" for d in found]
+
+
+BINS = "evaluation.baselines.histogram.bins.x.n"
+
+
+def test_a_problem_of_some_variants_names_the_first_and_the_place_of_the_value(tmp_path: Path) -> None:
+    section = f"variants:\n  over:\n    evaluation.luminosity: [1 fb^-1, 2 fb^-1]\n    {BINS}: [2, 3, none]\n"
+    (problem,) = said(tmp_path, section)
+    assert problem.startswith("MMC103 study.yaml:14:") and "(variant v3: evaluation.luminosity = 1 fb^-1, " in problem
+    assert problem.endswith(f"{BINS} = none, and another variant)")
+    many = ", ".join(f"{k} fb^-1" for k in range(1, 21))
+    (problem,) = said(tmp_path, f"variants: {{over: {{seed: [-1], evaluation.luminosity: [{many}]}}}}\n")
+    assert problem.startswith("MMC106 study.yaml:11:26 ") and "variant" not in problem, "all have it"
+
+
+def test_warnings_of_many_variants_are_counted_and_hide_no_error(tmp_path: Path) -> None:
+    """Each value is in a line of its own, and so is its problem."""
+    wrong = "".join(f"{seed},many\n" for seed in range(1, 120))
+    found = said(tmp_path, "variants: {csv: points.csv}\n", f"seed,{BINS}\n{wrong}")
+    assert [problem[:6] for problem in found] == ["MMC103"] * 50, "the others were not checked"
+
+    many = variants({"over": {"seed": list(range(120))}})
+    code = Code("MMC999", "A title", "An explanation.", "warning")
+
+    def check(document: Document) -> tuple[list[Diagnostic], tuple[str, ...]]:
+        seed = (document.data or {})["seed"]
+        now = code if seed < 119 else code._replace(severity="error")
+        return [now.at("study.yaml", document.value_span(("seed",)), "it is odd")], ()
+
+    problems, files = check_variants(many, check)
+    assert len(problems) == len(files) == 120 and problems[-1].severity == "error"
+    assert problems[1].message == "it is odd (variant v2: seed = 1)"
+
+
+def test_a_missing_table_is_told_once(tmp_path: Path) -> None:
+    (problem,) = said(tmp_path, "variants: {csv: other.csv}\n")
+    assert problem.startswith("MMC601 ")
+    (problem,) = said(tmp_path, "variants: {}\n")
+    assert problem.startswith("MMC231 ") and problem.endswith("`variants` needs either `over` or `csv`")
+
+
+def test_a_path_that_the_language_does_not_have_is_an_unknown_key(tmp_path: Path) -> None:
+    (problem,) = said(tmp_path, "variants:\n  over:\n    evaluation.luminosty: [1 fb^-1, 2 fb^-1]\n")
+    assert problem.startswith("MMC101 study.yaml:13:5 ") and "luminosty" in problem
+    (found,) = read(str(tmp_path / "study.yaml")).diagnostics
+    assert found.help == "did you mean `luminosity`?"
+
+
+def test_a_problem_of_a_table_is_shown_in_its_line(tmp_path: Path) -> None:
+    (problem,) = said(tmp_path, "variants: {csv: points.csv}\n", f"seed,{BINS}\n1,2\n2,many\n")
+    assert problem.startswith("MMC103 points.csv:3:1 ") and problem.endswith(f"(variant v2: seed = 2, {BINS} = many)")
+    assert said(tmp_path, "variants: {csv: points.csv}\n", "seed\n1\n1_000\n") == []
+    assert read(str(tmp_path / "study.yaml")).plan().variants == {"v1": {"seed": 1}, "v2": {"seed": 1_000}}
+
+
+def test_a_wrong_expression_in_a_long_table_has_a_place(tmp_path: Path) -> None:
+    """Its line is one that the study itself does not have."""
+    text = STUDY.replace(
+        "events: {file: events.h5}", "generation: {generator: pythia8, samples: {s: {process: dimuon, events: 99}}}"
+    )
+    text = text.replace("{x: {}}", '{x: {definition: "mu[0].pt"}}\ncuts: [x > 1]').replace(
+        "{range: [-1, 1]}", "{coefficient: LL, range: [-1, 1]}"
+    )
+    rows = "".join(f"x > {k}\n" for k in range(2, 60))
+    (tmp_path / "points.csv").write_text(f"cuts.0\n{rows}x > mu[0].mas\n")
+    (tmp_path / "study.yaml").write_text(text + "variants: {csv: points.csv}\n")
+    (problem,) = [item for item in read(str(tmp_path / "study.yaml")).diagnostics if item.severity == "error"]
+    assert problem.code[:4] == "MMC4" and problem.path.endswith("points.csv") and problem.span.line == 60
+    assert "mas" in problem.message and problem.message.endswith("(variant v59: cuts.0 = x > mu[0].mas)")
+
+
+def test_the_study_itself_is_checked_first_and_is_no_variant(tmp_path: Path) -> None:
+    section = f"variants: {{over: {{{BINS}: [2, 3]}}}}\n"
+    assert said(tmp_path, section.replace("2, 3", "2, none") + "  ")[0].startswith("MMC103 study.yaml:11:")
+    (tmp_path / "study.yaml").write_text(STUDY.replace("n: 4", "n: none") + section)
+    (problem,) = read(str(tmp_path / "study.yaml")).diagnostics
+    assert problem.span.line == 10, "once, not in every variant"
+
+
+def test_variants_read_the_same_observed_events(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(f"x\n0.{len(name)}\n")
+    (tmp_path / "events.h5").write_bytes(b"")
+    text = STUDY.replace("  grid:", "  observed: {file: a.csv}\n  grid:")
+    (tmp_path / "study.yaml").write_text(text + "variants: {over: {evaluation.observed.file: [a.csv, b.csv]}}\n")
+    study = read(str(tmp_path / "study.yaml"))
+    assert not study.is_wrong, study.diagnostics
+    with pytest.raises(MmcError, match=r"^the stage baselines reads a\.csv in a variant and b\.csv in v2 \(.*events$"):
+        study.plan()
