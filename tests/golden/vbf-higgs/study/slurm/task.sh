@@ -50,7 +50,7 @@ fetch() {
   if (($1 < 10000)); then
     mapfile -t -s "$1" -n "$2" -O "$1" rows <jobs.tsv
   else
-    mapfile -t -n "$2" -O "$1" rows < <(tail -n "+$(($1 + 1))" -- jobs.tsv)
+    mapfile -t -n "$2" -O "$1" rows < <(tail -n "+$(($1 + 1))" -- jobs.tsv 2>/dev/null) # it may say that nobody reads the rest
   fi
 }
 
