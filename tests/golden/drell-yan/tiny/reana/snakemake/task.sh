@@ -18,24 +18,47 @@ esac
 [[ ${BASH_SOURCE[0]} != */* ]] || cd -P -- "${BASH_SOURCE[0]%/*}/" || exit
 out=out
 
+# Set stage, job, fingerprint and readers to those of row $1, which is in rows.
+# shellcheck disable=SC2034 # not every script needs all
+parse() {
+  local rest=${rows[$1]-}
+  stage=${rest%%$'\t'*} rest=${rest#*$'\t'}
+  job=${rest%%$'\t'*} rest=${rest#*$'\t'}
+  fingerprint=${rest%%$'\t'*} readers=${rest##*$'\t'}
+}
+
 # Set the entries of the array $1 from $4 on to the folders that the jobs in $3 rows from $2 on write.
 # shellcheck disable=SC2034 # the array is another's
 outputs() {
   local -n folders=$1
-  local lines stage job index=$4
-  mapfile -t -s "$2" -n "$3" lines <jobs.tsv
-  for line in "${lines[@]}"; do
-    IFS=$'\t' read -r stage job _ <<<"$line"
+  local stage job fingerprint readers row index=$4
+  for ((row = $2; row < $2 + $3; ++row)); do
+    parse "$row"
     folders[index++]=$out/$stage/$job
   done
+}
+
+# Whether the job whose row was parsed has made its output.
+finished() {
+  local record='' file=$out/$stage/$job/job.json
+  [[ -f $file ]] && IFS= read -r -d '' record <"$file"
+  [[ $record == *"\"$fingerprint\""* ]]
+}
+
+# Read $2 rows of jobs.tsv from row $1 on. Bash reads two million rows in a second, other programs far more.
+fetch() {
+  if (($1 < 10000)); then
+    mapfile -t -s "$1" -n "$2" -O "$1" rows <jobs.tsv
+  else
+    mapfile -t -n "$2" -O "$1" rows < <(tail -n "+$(($1 + 1))" -- jobs.tsv 2>/dev/null) # it may say that nobody reads the rest
+  fi
 }
 
 # Set stage, job, fingerprint, retries and argv, the command, to those of row $1.
 # shellcheck disable=SC2016 # names of files may hold anything
 prepare() {
-  local line
-  mapfile -t -s "$1" -n 1 line <jobs.tsv
-  IFS=$'\t' read -r stage job fingerprint _ <<<"${line-}"
+  fetch "$1" 1
+  parse "$1"
   retries=0
   case $stage in
     configure)
@@ -45,14 +68,17 @@ prepare() {
       argv=(mmc step generate --config config/generate.json --job "$job" --setup "$out"/configure/configure --out "$out"/generate/"$job")
       ;;
     simulate)
+      fetch 1 6 0
       outputs all_generate 1 6 0
       argv=(mmc step simulate --config config/simulate.json --job "$job" --setup "$out"/configure/configure --process "${all_generate[@]}" --out "$out"/simulate/"$job")
       ;;
     analyse)
+      fetch $((7 + $1 - 14)) 1 $(($1 - 14))
       outputs all_simulate $((7 + $1 - 14)) 1 $(($1 - 14))
       argv=(mmc step analyse --config config/analyse.json --job "$job" --setup "$out"/configure/configure --events "${all_simulate[$1 - 14]}" --out "$out"/analyse/"$job")
       ;;
     combine)
+      fetch 14 7 0
       outputs all_analyse 14 7 0
       argv=(mmc step combine --config config/combine.json --job "$job" --setup "$out"/configure/configure --analysed "${all_analyse[@]}" --out "$out"/combine/"$job")
       ;;
@@ -60,10 +86,12 @@ prepare() {
       argv=(mmc step sample --config config/sample.json --job "$job" --events "$out"/combine/combine --out "$out"/sample/"$job")
       ;;
     train)
+      fetch 22 3 0
       outputs all_sample 22 3 0
       argv=(mmc step train --config config/train.json --job "$job" --samples "${all_sample[@]}" --out "$out"/train/"$job")
       ;;
     evaluate)
+      fetch $((25 + $1 - 28)) 1 $(($1 - 28))
       outputs all_train $((25 + $1 - 28)) 1 $(($1 - 28))
       argv=(mmc step evaluate --config config/evaluate.json --job "$job" --events "$out"/combine/combine --model "${all_train[$1 - 28]}" --out "$out"/evaluate/"$job")
       ;;
@@ -71,8 +99,11 @@ prepare() {
       argv=(mmc step baselines --config config/baselines.json --job "$job" --events "$out"/combine/combine --out "$out"/baselines/"$job")
       ;;
     report)
+      fetch 25 3 0
       outputs all_train 25 3 0
+      fetch 28 3 0
       outputs all_evaluate 28 3 0
+      fetch 31 3 0
       outputs all_baselines 31 3 0
       argv=(mmc step report --config config/report.json --job "$job" --events "$out"/combine/combine --model "${all_train[@]}" --limits "${all_evaluate[@]}" --baseline "${all_baselines[@]}" --out "$out"/report/"$job")
       ;;
@@ -81,12 +112,6 @@ prepare() {
       exit 2
       ;;
   esac
-}
-
-finished() {
-  local record='' file=$out/$stage/$job/job.json
-  [[ -f $file ]] && IFS= read -r -d '' record <"$file"
-  [[ $record == *"\"$fingerprint\""* ]]
 }
 
 # Run the prepared job, unless it is done; if it fails, try it as often again as the study says. What it prints goes to
@@ -120,10 +145,10 @@ run() {
   return "$code"
 }
 
-dry='' status=0 retries=0 argv=() stage='' job='' fingerprint=''
+dry='' status=0 retries=0 rows=() argv=() stage='' job='' fingerprint=''
 if [[ ${1-} == -n ]]; then
   dry=yes
-elif [[ ${1-} != t54d0c96706dcc19 ]]; then
+elif [[ ${1-} != tc7914f0ce948744 ]]; then
   echo "task.sh: the study was compiled anew since this task was submitted: submit again" >&2
   exit 2
 fi
