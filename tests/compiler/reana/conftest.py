@@ -37,7 +37,7 @@ def specification(reana_client: str) -> Mapping[str, Any]:
 
 @pytest.fixture(scope="module")
 def quick_reana_client(reana_client: str) -> Iterator[str]:
-    """reana-client, forked off a process that has imported it; a new process takes a second of CPU time for each call."""
+    """reana-client, forked off a process that has imported it, as a new one takes a second of CPU time each time."""
     own = Path(reana_client).resolve().parent
     imported = ("reana_client.cli", "bravado.client", "requests")
     with forking("reana-client", "tests.given_reana_client", imported, dict(os.environ), own / "python") as programs:
