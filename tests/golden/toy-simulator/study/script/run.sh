@@ -127,7 +127,7 @@ all_sample=()
 all_train=()
 
 # Set argv to the command of the job in row $1, which was parsed.
-# shellcheck disable=SC2016 # names of files may hold anything
+# shellcheck disable=SC1003,SC2016 # names of files may hold anything
 prepare() {
   case $stage in
     configure)

@@ -55,7 +55,7 @@ fetch() {
 }
 
 # Set stage, job, fingerprint, retries and argv, the command, to those of row $1.
-# shellcheck disable=SC2016 # names of files may hold anything
+# shellcheck disable=SC1003,SC2016 # names of files may hold anything
 prepare() {
   fetch "$1" 1
   parse "$1"
