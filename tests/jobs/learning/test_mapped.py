@@ -30,7 +30,7 @@ def test_the_network_is_the_same(
     for job, most in (("whole", samples.MOST), ("mapped", 1000)):
         monkeypatch.setattr(samples, "MOST", most)
         monkeypatch.setattr("mmc.jobs.madminer.mapped.ROWS", 700)
-        monkeypatch.setattr("mmc.jobs.madminer.workarounds._READ", 500)
+        monkeypatch.setattr("mmc.jobs.madminer.fast_training._READ", 500)
         assert isinstance(train.load_samples(folder / "train")["x"], Mapped) is (job == "mapped")
         out = learning.train(method, folder, job=job, **changes)
         losses.append(
