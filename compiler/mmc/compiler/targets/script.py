@@ -39,7 +39,9 @@ def documents(plan: Plan) -> dict[str, str]:
         }
         for stage in plan.stages
     ]
-    gathered = [item.stage for stage in plan.stages for item in stage.inputs if item.flow is Flow.ALL]
+    gathered = {
+        item.stage for stage in plan.stages for item in stage.inputs if item.flow is Flow.ALL and not item.named
+    }
     lengths = {stage.name: dataflow.gathered_lengths(plan, stage) for stage in plan.stages}
     gathering = [
         {"name": name, "n": len(found), "bytes": sum(found)} for name, found in lengths.items() if len(found) > 1
@@ -50,7 +52,7 @@ def documents(plan: Plan) -> dict[str, str]:
             "script/run.sh.j2",
             stages=stages,
             shares=bash.shares(plan),
-            whole=[Shell(bash.array(plan.stage(name))) for name in sorted(set(gathered))],
+            whole=[Shell(bash.array(plan.stage(name))) for name in sorted(gathered)],
             gathering=gathering,
             longest_command=dataflow.LONGEST_COMMAND,
             n_jobs=plan.n_jobs,
