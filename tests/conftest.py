@@ -18,12 +18,13 @@ HAS_STEPS = find_spec("madminer") is not None
 collect_ignore = [] if HAS_STEPS else ["jobs"]
 
 LONG = (
+    "tests/compiler/targets/test_toil.py",
     "tests/compiler/targets/test_engines.py",
     "tests/jobs/tracking/test_tracker.py",
     "tests/jobs/readers/test_delphes.py",
+    "tests/compiler/targets/test_snakemake.py",
     "tests/test_event_file.py",
     "tests/test_kills.py",
-    "tests/compiler/targets/test_toil.py",
     "tests/jobs/steps/test_evaluate.py",
     "tests/compiler/reana/test_client.py",
     "tests/jobs/statistics/test_profiled_limits.py",
@@ -49,8 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """For `-n auto`: one more than cores, because a fifth of the time tests wait for other programs."""
-    return (os.cpu_count() or 1) + 1
+    """For `-n auto`: two more than cores, because a quarter of the time tests wait for other programs."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
