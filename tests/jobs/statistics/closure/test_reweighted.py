@@ -9,7 +9,7 @@ import pytest
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.evidence import Compared, Evidence
 from mmc.jobs.statistics.closure.tests import calibration_curve, classifier, reweighting
-from mmc.jobs.statistics.closure.tests.classifier import classify, features
+from mmc.jobs.statistics.closure.tests.classifier import classify, ranks
 from scipy.special import ndtr
 
 SHIFT = 0.5
@@ -105,5 +105,5 @@ def test_the_area_is_that_of_a_distribution_that_is_shifted() -> None:
     one = evidence(lambda x: np.exp(-SHIFT * x) * (1.0 + 1e-9 * x), n=40_000)
     assert one.compared is not None
     (events,) = Reweighted.each(one.compared)
-    found = classify(features(one.problem.population.x), events)
+    found = classify(ranks(one.problem.population.x), events)
     assert found["area"] == pytest.approx(0.638, abs=4.0 * found["error"] + 0.005)

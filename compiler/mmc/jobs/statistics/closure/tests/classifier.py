@@ -18,16 +18,16 @@ LEARNED = 50_000
 """The largest number of events from which the classifier learns."""
 PENALTY = 1e-3
 """The penalty on coefficients, in units of the variance of a feature that is 1 for all events."""
+BLOCK = 50_000
+"""The largest number of events whose features are in memory at once."""
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The area under the curve at each point; empty where no ratios are compared."""
     points = list(Reweighted.each(evidence.compared))
-    described = features(evidence.problem.population.x) if points else np.zeros((0, 0))
+    ranked = ranks(evidence.problem.population.x) if points else np.zeros((0, 0))
     tolerance = tolerated(evidence.problem.n_expected)
-    return {
-        "classified": [{**events.label, **classify(described, events), "tolerance": tolerance} for events in points]
-    }
+    return {"classified": [{**events.label, **classify(ranked, events), "tolerance": tolerance} for events in points]}
 
 
 def tolerated(n: float) -> float:
@@ -38,7 +38,7 @@ def tolerated(n: float) -> float:
     return float(ndtr(np.sqrt(0.5 * VISIBLE / n)))
 
 
-def classify(described: Array, events: Reweighted) -> dict[str, float]:
+def classify(ranked: Array, events: Reweighted) -> dict[str, float]:
     """The area under the receiver operating characteristic (AUC) of the classifier, with its standard error.
 
     Each half of the events is classified by what was learned from the other half. To first order in the differences d
@@ -46,27 +46,34 @@ def classify(described: Array, events: Reweighted) -> dict[str, float]:
     simulated ones. Its error follows from the differences, as both samples have the same events. The errors of both
     halves are added linearly: what one half learns from noise of the other is what the other learns from the first.
 
-    :param described: :func:`features` of the events, shape (events, features)
+    :param ranked: :func:`ranks` of the events, shape (events, observables)
     """
-    halves = np.arange(len(described)) % 2
+    halves = np.arange(len(ranked)) % 2
     excess, error = 0.0, 0.0
     for half in (0, 1):
-        learned, tested = np.flatnonzero(halves != half)[:LEARNED], halves == half
-        discriminant = _discriminant(described[learned], events.estimated[learned], events.simulated[learned])
-        below = _part_below(described[tested] @ discriminant, events.estimated[tested]) - 0.5
+        learned, tested = np.flatnonzero(halves != half)[:LEARNED], np.flatnonzero(halves == half)
+        discriminant = _discriminant(features(ranked[learned]), events.estimated[learned], events.simulated[learned])
+        blocks = [tested[start : start + BLOCK] for start in range(0, len(tested), BLOCK)]
+        values = [features(ranked[block]) @ discriminant for block in blocks]
+        below = _part_below(np.concatenate(values), events.estimated[tested]) - 0.5
         difference = events.difference[tested] / events.estimated[tested].sum()
         excess += 0.5 * float(difference @ below)
         error += 0.5 * float(np.sqrt(np.square(difference) @ np.square(below)))
     return {"area": 0.5 + excess, "error": error}
 
 
-def features(x: Array) -> Array:
-    """For each event, the bin of each observable, and the products of the ranks of two: shape (events, features)."""
+def ranks(x: Array) -> Array:
+    """The part of all events with a smaller value of each observable that varies, shape (events, observables)."""
     columns = [column for column in x.T if np.ptp(column) > 0.0 and np.isfinite(column).all()]
-    ranks = [np.argsort(np.argsort(column, kind="stable"), kind="stable") / len(x) for column in columns]
-    bins = [(rank * BINS).astype(int)[:, np.newaxis] == np.arange(BINS) for rank in ranks]
-    products = [4.0 * (first - 0.5) * (second - 0.5) for first, second in combinations(ranks, 2)]
-    return np.column_stack([np.ones(len(x)), *bins, *products]).astype(np.float32)
+    ranked = [np.argsort(np.argsort(column, kind="stable"), kind="stable") / len(x) for column in columns]
+    return np.column_stack(ranked) if ranked else np.zeros((len(x), 0))
+
+
+def features(ranked: Array) -> Array:
+    """For each event, the bin of each observable, and the products of the ranks of two: shape (events, features)."""
+    bins = [(rank * BINS).astype(int)[:, np.newaxis] == np.arange(BINS) for rank in ranked.T]
+    products = [4.0 * (first - 0.5) * (second - 0.5) for first, second in combinations(ranked.T, 2)]
+    return np.column_stack([np.ones(len(ranked)), *bins, *products]).astype(np.float32)
 
 
 def _discriminant(described: Array, estimated: Array, simulated: Array) -> Array:
