@@ -132,7 +132,9 @@ def read(name: str, changes: Sequence[str] = ()) -> StudyFile:
     if study.data is None or VARIANTS not in study.data:
         return study
     variants = found_in(document, study.data, readers[1], beside.name)
-    return _with_variants(study, variants, lambda variant: check(variant, *readers, read_columns=columns))
+    return _with_variants(
+        study, variants, lambda variant: check(variant, *readers, read_columns=columns, is_variant=True)
+    )
 
 
 def _with_variants(study: StudyFile, variants: Variants, check_one: Callable[[Document], Checked]) -> StudyFile:

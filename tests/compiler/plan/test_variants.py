@@ -163,9 +163,10 @@ def test_results_are_those_of_every_variant_and_their_table(plan: Plan) -> None:
 
 def test_the_views_tell_the_number_of_variants(plan: Plan) -> None:
     title = views.to_text(plan).splitlines()[1]
-    own = plan.n_jobs - plan.n_shared
+    own = plan.n_jobs - plan.n_shared - 1
     assert title.startswith(
-        f"4 variants: {plan.n_jobs} jobs in 11 stages, {plan.n_shared} of several variants, {own} of one,"
+        f"4 variants: {plan.n_jobs} jobs in 11 stages, {plan.n_shared} of several variants, "
+        f"{own} of one, 1 for their table,"
     )
     lines = views.to_text(plan).split("\n\n")[2].splitlines()
     assert [line.split(maxsplit=2) for line in lines[:2]] == [

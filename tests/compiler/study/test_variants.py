@@ -85,6 +85,31 @@ def test_whole_numbers_are_drawn_where_the_study_has_them() -> None:
     assert any(v.values["sampling.test_split"] % 1 for v in found)
 
 
+@pytest.mark.parametrize("drawn", ["{range: [1.5, 2.5]}", "{range: [0.5, 10], scale: log}", "{range: [2, 9.5]}"])
+def test_a_range_of_whole_numbers_has_whole_ends(tmp_path: Path, drawn: str) -> None:
+    """Others have no number to draw, or too few of them, or numbers that are not in the range."""
+    section = f"variants: {{combine: random, n: 2, over: {{{BINS}: {drawn}}}}}\n"
+    (problem,) = said(tmp_path, section)
+    assert problem.startswith(f"MMC231 study.yaml:11:{section.index('[') + 1} the study has a whole number here, and")
+    whole = section.replace("1.5, 2.5", "1, 2").replace("0.5", "1.0").replace("9.5", "9e0")
+    assert said(tmp_path, whole) == []
+    assert said(tmp_path, section.replace(BINS, "parameters.a.range.1").replace("[0.5", "[1.5")) == []
+
+
+def test_no_more_variants_are_offered_than_can_be_allowed(tmp_path: Path) -> None:
+    for n, offered in ((20_000, "or add `allow_variants: 20000`"), (20_001, "at most 20,000 can be allowed")):
+        said(tmp_path, f"variants: {{combine: random, n: {n}, over: {{seed: {{range: [1, 99999]}}}}}}\n")
+        (problem,) = read(str(tmp_path / "study.yaml")).diagnostics
+        assert problem.help.startswith("take fewer values") and problem.help.endswith(offered)
+
+
+def test_resources_of_the_table_are_for_studies_with_variants(tmp_path: Path) -> None:
+    resources = "execution: {resources: {variants: {cpus: 1}}}\n"
+    assert said(tmp_path, f"{resources}variants: {{over: {{seed: [1, 2]}}}}\n") == []
+    (problem,) = said(tmp_path, resources)
+    assert problem.startswith("MMC605 ") and problem.endswith("the study has no stage variants")
+
+
 def test_a_table_may_have_a_mark_of_byte_order_blanks_and_quotes() -> None:
     table = read_table('\ufeffevaluation.luminosity , seed\r\n"36 fb^-1", 1_000\r\n\r\n3 ab^-1,2e1\r\n', "points.csv")
     assert table.data == {"evaluation.luminosity": ["36 fb^-1", "3 ab^-1"], "seed": ["1_000", 20.0]}

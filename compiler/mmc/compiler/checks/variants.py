@@ -17,6 +17,7 @@ from mmc.compiler.checks.short import read_short
 from mmc.compiler.language.changes import PlaceError, Written, with_value
 from mmc.compiler.language.diagnostics import START, Code, Diagnostic, Span, has_errors, one_of, show
 from mmc.compiler.language.document import Document, Path
+from mmc.compiler.language.schema import load_schema
 from mmc.compiler.study.scans import Range, size
 from mmc.compiler.study.variants import (
     MOST_VARIANTS,
@@ -25,6 +26,7 @@ from mmc.compiler.study.variants import (
     TableError,
     Variant,
     Variants,
+    is_whole,
     read_table,
     scan_over,
     variants_of,
@@ -49,8 +51,8 @@ MMC231 = Code(
     "Variants cannot be combined like this",
     "Variants come from `over` or from a table, `csv`. `combine: zip` takes the first values together, then the "
     "second, so all lists have the same length. `combine: random` draws `n` variants, of which there must be as many; "
-    "only it "
-    "can draw from a range. A run of variants is not tracked in MLflow.",
+    "only it can draw from a range, which has whole ends where the study has a whole number. A run of "
+    "variants is not tracked in MLflow.",
 )
 MMC232 = Code(
     "MMC232",
@@ -99,7 +101,11 @@ def variants(ctx: Context) -> Iterator[Diagnostic]:
     most = section.get("allow_variants", MOST_VARIANTS)
     if expected > most:
         message = f"there are {expected:,} variants; {most:,} are allowed"
-        help_text = f"take fewer values, or add `allow_variants: {expected}`"
+        can_be = load_schema()["properties"][VARIANTS]["properties"]["allow_variants"]["maximum"]
+        more = (
+            f", or add `allow_variants: {expected}`" if expected <= can_be else f": at most {can_be:,} can be allowed"
+        )
+        help_text = f"take fewer values{more}"
         yield ctx.problem(MMC234, (VARIANTS,), message, help_text, key=True)
 
 
@@ -166,6 +172,10 @@ def _of_lists(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
         elif said["scale"] == "log" and said["range"][0] <= 0:
             message = f"a logarithmic range cannot start at {show(said['range'][0])}"
             yield ctx.problem(MMC231, (VARIANTS, OVER, path, "range"), message, "start above zero")
+        elif is_whole(ctx.data, path) and not _has_whole_ends(*said["range"]):
+            low, high = said["range"]
+            message = f"the study has a whole number here, and the range goes from {show(low)} to {show(high)}"
+            yield ctx.problem(MMC231, (VARIANTS, OVER, path, "range"), message, "write whole numbers")
     if combine == "random":
         yield from _random(ctx, section)
         return
@@ -186,11 +196,21 @@ def _random(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
         yield ctx.problem(MMC231, (VARIANTS, "combine"), "how many variants are drawn is not said", "add `n: 20`, say")
         return
     scan = scan_over(ctx.data)
-    if any(isinstance(found, Range) and found.low >= found.high for found in scan.values()):
-        return  # another rule says so
+    if any(isinstance(found, Range) and not _can_draw(found) for found in scan.values()):
+        return  # it is said of the range, here or by another rule
     if section["n"] > size(scan):
         message = f"{section['n']:,} variants are to be drawn from {size(scan):,.0f}"
         yield ctx.problem(MMC231, (VARIANTS, "n"), message, "write `combine: grid`, which takes all of them, or fewer")
+
+
+def _can_draw(found: Range) -> bool:
+    """Whether a range has values to draw."""
+    is_possible = _has_whole_ends(found.low, found.high) or not found.integer
+    return found.low < found.high and is_possible and (not found.log or found.low > 0)
+
+
+def _has_whole_ends(low: float, high: float) -> bool:
+    return float(low).is_integer() and float(high).is_integer()
 
 
 def _misplaced(ctx: Context, paths: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
