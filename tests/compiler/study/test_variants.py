@@ -212,6 +212,8 @@ def test_a_path_that_the_language_does_not_have_is_an_unknown_key(tmp_path: Path
 def test_a_problem_of_a_table_is_shown_in_its_line(tmp_path: Path) -> None:
     (problem,) = said(tmp_path, "variants: {csv: points.csv}\n", f"seed,{BINS}\n1,2\n2,many\n")
     assert problem.startswith("MMC103 points.csv:3:1 ") and problem.endswith(f"(variant v2: seed = 2, {BINS} = many)")
+    (problem,) = said(tmp_path, "variants: {csv: points.csv}\n", "seed,events.file\n1,events.h5\n\n2,points.csv\n")
+    assert problem.startswith("MMC230 points.csv:4:1 variants read the same event file, not 'points.csv' in v2 and ")
     assert said(tmp_path, "variants: {csv: points.csv}\n", "seed\n1\n1_000\n") == []
     assert read(str(tmp_path / "study.yaml")).plan().variants == {"v1": {"seed": 1}, "v2": {"seed": 1_000}}
 
