@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from mmc.jobs.job import read_record
 
 from tests.engines import compile_target, run_target, succeed
 from tests.support import RUN_WITH_PATH
@@ -152,6 +153,10 @@ def test_a_longer_list_runs_only_what_it_adds(
     for old, new in {"v1": "v1", "v2": "v3", "v3": "v4", "v4": "v6"}.items():
         assert table[new] | {"report": ""} == before[old] | {"report": ""}
     assert json.loads((run / "out" / "report" / "report+v3" / "job.json").read_text())["job"] == "report+v3"
+    found_records = [read_record(path.parent) for path in (run / "out").rglob("job.json")]
+    made = {record.maker: record for record in found_records}
+    inputs = [(*name.partition("/")[::2], digest) for record in found_records for name, digest in record.inputs.items()]
+    assert inputs and all(made[maker].has(file, digest) for maker, file, digest in inputs), "under their new names"
 
 
 @pytest.mark.parametrize("target", ["yadage", "cwl", "hyperqueue"])

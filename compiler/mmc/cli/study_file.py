@@ -57,8 +57,8 @@ class StudyFile:
     @property
     def texts(self) -> dict[str, str]:
         """The text of each file from which the study is, by its name in messages; empty if it may not be shown."""
-        table = [] if self.variants is None or self.variants.said is self.document else [self.variants.said]
-        read = (self.document, *self.document.bases, *table)
+        table = [] if self.variants is None else [self.variants.said]
+        read = (*table, self.document, *self.document.bases)
         return {document.path: document.text if self.is_shown else "" for document in read}
 
     @property
@@ -132,12 +132,14 @@ def read(name: str, changes: Sequence[str] = ()) -> StudyFile:
     if study.data is None or VARIANTS not in study.data:
         return study
     variants = found_in(document, study.data, readers[1], beside.name)
-    return _with_variants(study, variants, lambda variant: check(variant, *readers, read_columns=columns))
+    return _with_variants(
+        study, variants, lambda variant: check(variant, *readers, read_columns=columns, is_variant=True)
+    )
 
 
 def _with_variants(study: StudyFile, variants: Variants, check_one: Callable[[Document], Checked]) -> StudyFile:
     """A study that is fine itself with its variants, and with their problems instead of its own: it does not run."""
-    problems, files_of = check_variants(variants, lambda document: check_one(document)[::2])
+    problems, files_of = check_variants(variants, check_one)
     diagnostics = bounded(in_order(problems))
     return replace(
         study,

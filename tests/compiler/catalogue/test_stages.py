@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mmc.compiler.catalogue.stages import GATHER, GROUPS, PROGRAMS, SECTIONS, STAGES, VARIANTS, programs_of, stages_of
+from mmc.compiler.catalogue.stages import GATHER, GROUPS, PROGRAMS, SECTIONS, STAGES, programs_of, stages_of
 from mmc.compiler.checks import check
 from mmc.compiler.language.document import load
 from mmc.compiler.language.schema import fill_defaults, load_schema, resolve
@@ -59,7 +59,7 @@ def test_plan_and_checks_have_the_stages_that_are_declared(study: dict[str, Any]
     refused = [
         found.message.removeprefix("the study has no stage ") for found in checked.diagnostics if found.code == "MMC605"
     ]
-    assert sorted(refused) == sorted({*ASKED} - {*planned, VARIANTS.name}), "a study may be one of several variants"
+    assert sorted(refused) == sorted({*ASKED} - {*planned})
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=20)

@@ -67,6 +67,8 @@ def test_a_message_shows_the_change() -> None:
         ("seed=.nan", "cannot be read"),
         ("seed.x=3", "'seed' is a value"),
         ("cuts.2=x", "the list has no entry '2'"),
+        ("cuts.00=x", "the list has no entry '00'"),  # another path for the place of `cuts.0`
+        ("cuts.٠=x", "the list has no entry '٠'"),
         ("cuts.x=x", "the list has no entry 'x'"),
         ("cuts.0.definition=x", "'cuts.0' is a value"),
     ],

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mmc.cli.study_file import read
 from mmc.compiler.language.schema import fill_defaults
-from mmc.compiler.plan import variants, views
+from mmc.compiler.plan import combining, variants, views
 from mmc.compiler.plan.make import make_plan
 from mmc.compiler.plan.model import Flow, Plan
 from mmc.compiler.settings.configuration import job_entry, own_name
@@ -163,9 +163,10 @@ def test_results_are_those_of_every_variant_and_their_table(plan: Plan) -> None:
 
 def test_the_views_tell_the_number_of_variants(plan: Plan) -> None:
     title = views.to_text(plan).splitlines()[1]
-    own = plan.n_jobs - plan.n_shared
+    own = plan.n_jobs - plan.n_shared - 1
     assert title.startswith(
-        f"4 variants: {plan.n_jobs} jobs in 11 stages, {plan.n_shared} of several variants, {own} of one,"
+        f"4 variants: {plan.n_jobs} jobs in 11 stages, {plan.n_shared} of several variants, "
+        f"{own} of one, 1 for their table,"
     )
     lines = views.to_text(plan).split("\n\n")[2].splitlines()
     assert [line.split(maxsplit=2) for line in lines[:2]] == [
@@ -198,10 +199,12 @@ def test_the_examples_of_the_page_are_planned(tmp_path: Path) -> None:
     ]
 
 
-def test_variants_are_the_same_analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    section = "variants: {over: {evaluation.baselines: [{rate: true}, {}], methods: [{}]}}"
-    with pytest.raises(MmcError, match=r"^the stage baselines is there in only one of the variants v1 and v2 \("):
-        plan_of(tmp_path, section + "\nevaluation: {fisher_information: null}\n")
+def test_variants_are_the_same_workflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A problem of plans only: whether outputs are gathered depends on the number of jobs."""
+    fewer = len(plan_of(tmp_path, "", f"{EVENTS}=900").stage("analyse").jobs)
+    monkeypatch.setattr(combining, "GATHERED_AT_ONCE", fewer)
+    with pytest.raises(MmcError, match=r"^the stage combine reads analyse in only one of the variants v1 and v3 \("):
+        plan_of(tmp_path, SECTION)
     monkeypatch.setattr(variants, "MOST_JOBS", 10)
     with pytest.raises(MmcError, match=r"^the first 2 variants have more than 10 jobs of the stage simulate, the most"):
         plan_of(tmp_path, "variants: {over: {seed: [1, 2, 3]}}")
@@ -215,3 +218,14 @@ def test_a_variant_may_change_cards_and_set_ups(tmp_path: Path) -> None:
     assert [job.name for job in plan.stage("configure").jobs] == ["configure+v1", "configure+v3"]
     job = next(job for job in plan.stage("analyse").jobs if job.name == "signal.sm.0+v3")
     assert job.needs == (("configure", "configure+v3"), ("simulate", "signal.sm.0+v3"))
+
+
+def test_the_table_of_variants_with_one_report_reads_one_output(tmp_path: Path) -> None:
+    """CWL has a list only where a stage has several outputs."""
+    plan = plan_of(tmp_path, "variants: {over: {seed: [3]}}")
+    (link,) = plan.stage("variants").inputs
+    assert (link.flow, link.named) == (Flow.ONE, False)
+    assert cwl_commands(TARGETS["cwl"](plan, Options(local=True)).texts)["variants", "variants"][-4:-2] == [
+        "--report",
+        "out/report/report",
+    ]

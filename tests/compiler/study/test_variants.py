@@ -13,7 +13,6 @@ from mmc.compiler.checks.variants import check_variants
 from mmc.compiler.language.diagnostics import Code, Diagnostic
 from mmc.compiler.language.document import Document, load
 from mmc.compiler.study.variants import TableError, Variants, read_table, variants_of
-from mmc.errors import MmcError
 
 words = st.text("abcdefg", min_size=1, max_size=4)
 lists = st.dictionaries(
@@ -86,6 +85,31 @@ def test_whole_numbers_are_drawn_where_the_study_has_them() -> None:
     assert any(v.values["sampling.test_split"] % 1 for v in found)
 
 
+@pytest.mark.parametrize("drawn", ["{range: [1.5, 2.5]}", "{range: [0.5, 10], scale: log}", "{range: [2, 9.5]}"])
+def test_a_range_of_whole_numbers_has_whole_ends(tmp_path: Path, drawn: str) -> None:
+    """Others have no number to draw, or too few of them, or numbers that are not in the range."""
+    section = f"variants: {{combine: random, n: 2, over: {{{BINS}: {drawn}}}}}\n"
+    (problem,) = said(tmp_path, section)
+    assert problem.startswith(f"MMC231 study.yaml:11:{section.index('[') + 1} the study has a whole number here, and")
+    whole = section.replace("1.5, 2.5", "1, 2").replace("0.5", "1.0").replace("9.5", "9e0")
+    assert said(tmp_path, whole) == []
+    assert said(tmp_path, section.replace(BINS, "parameters.a.range.1").replace("[0.5", "[1.5")) == []
+
+
+def test_no_more_variants_are_offered_than_can_be_allowed(tmp_path: Path) -> None:
+    for n, offered in ((20_000, "or add `allow_variants: 20000`"), (20_001, "at most 20,000 can be allowed")):
+        said(tmp_path, f"variants: {{combine: random, n: {n}, over: {{seed: {{range: [1, 99999]}}}}}}\n")
+        (problem,) = read(str(tmp_path / "study.yaml")).diagnostics
+        assert problem.help.startswith("take fewer values") and problem.help.endswith(offered)
+
+
+def test_resources_of_the_table_are_for_studies_with_variants(tmp_path: Path) -> None:
+    resources = "execution: {resources: {variants: {cpus: 1}}}\n"
+    assert said(tmp_path, f"{resources}variants: {{over: {{seed: [1, 2]}}}}\n") == []
+    (problem,) = said(tmp_path, resources)
+    assert problem.startswith("MMC605 ") and problem.endswith("the study has no stage variants")
+
+
 def test_a_table_may_have_a_mark_of_byte_order_blanks_and_quotes() -> None:
     table = read_table('\ufeffevaluation.luminosity , seed\r\n"36 fb^-1", 1_000\r\n\r\n3 ab^-1,2e1\r\n', "points.csv")
     assert table.data == {"evaluation.luminosity": ["36 fb^-1", "3 ab^-1"], "seed": ["1_000", 20.0]}
@@ -138,6 +162,7 @@ def said(folder: Path, section: str, table: str = "") -> list[str]:
     return [f"{d.code} {Path(d.path).name}:{d.span.line}:{d.span.column} {d.message}" for d in found]
 
 
+GENERATION = "generation: {generator: pythia8, samples: {s: {process: dimuon, events: 99}}}"
 BINS = "evaluation.baselines.histogram.bins.x.n"
 
 
@@ -160,10 +185,10 @@ def test_warnings_of_many_variants_are_counted_and_hide_no_error(tmp_path: Path)
     many = variants({"over": {"seed": list(range(120))}})
     code = Code("MMC999", "A title", "An explanation.", "warning")
 
-    def check(document: Document) -> tuple[list[Diagnostic], tuple[str, ...]]:
+    def check(document: Document) -> tuple[list[Diagnostic], None, tuple[str, ...]]:
         seed = (document.data or {})["seed"]
         now = code if seed < 119 else code._replace(severity="error")
-        return [now.at("study.yaml", document.value_span(("seed",)), "it is odd")], ()
+        return [now.at("study.yaml", document.value_span(("seed",)), "it is odd")], None, ()
 
     problems, files = check_variants(many, check)
     assert len(problems) == len(files) == 120 and problems[-1].severity == "error"
@@ -187,15 +212,15 @@ def test_a_path_that_the_language_does_not_have_is_an_unknown_key(tmp_path: Path
 def test_a_problem_of_a_table_is_shown_in_its_line(tmp_path: Path) -> None:
     (problem,) = said(tmp_path, "variants: {csv: points.csv}\n", f"seed,{BINS}\n1,2\n2,many\n")
     assert problem.startswith("MMC103 points.csv:3:1 ") and problem.endswith(f"(variant v2: seed = 2, {BINS} = many)")
+    (problem,) = said(tmp_path, "variants: {csv: points.csv}\n", "seed,events.file\n1,events.h5\n\n2,points.csv\n")
+    assert problem.startswith("MMC230 points.csv:4:1 variants read the same event file, not 'points.csv' in v2 and ")
     assert said(tmp_path, "variants: {csv: points.csv}\n", "seed\n1\n1_000\n") == []
     assert read(str(tmp_path / "study.yaml")).plan().variants == {"v1": {"seed": 1}, "v2": {"seed": 1_000}}
 
 
 def test_a_wrong_expression_in_a_long_table_has_a_place(tmp_path: Path) -> None:
     """Its line is one that the study itself does not have."""
-    text = STUDY.replace(
-        "events: {file: events.h5}", "generation: {generator: pythia8, samples: {s: {process: dimuon, events: 99}}}"
-    )
+    text = STUDY.replace("events: {file: events.h5}", GENERATION)
     text = text.replace("{x: {}}", '{x: {definition: "mu[0].pt"}}\ncuts: [x > 1]').replace(
         "{range: [-1, 1]}", "{coefficient: LL, range: [-1, 1]}"
     )
@@ -215,13 +240,48 @@ def test_the_study_itself_is_checked_first_and_is_no_variant(tmp_path: Path) -> 
     assert problem.span.line == 10, "once, not in every variant"
 
 
-def test_variants_read_the_same_observed_events(tmp_path: Path) -> None:
-    for name in ("a.csv", "b.csv"):
-        (tmp_path / name).write_text(f"x\n0.{len(name)}\n")
+OBSERVED = "{luminosity: 1 fb^-1, grid: {a: {points: 3}}, baselines: {rate: true}, observed: {file: a.csv}}"
+EVALUATION = OBSERVED.replace(", observed: {file: a.csv}", "")
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ("events.file: [events.h5, b.h5]", "event file, not 'b.h5' in v2 and 'events.h5' in v1 "),
+        ("evaluation.observed.file: [a.csv, b.csv]", "observed events, not 'b.csv' in v2 and 'a.csv' in v1 "),
+        (f"seed: [1, 2], evaluation: [{EVALUATION}, {OBSERVED}]", "observed events, not 'a.csv' in v2 and none in v1 "),
+        (f"evaluation: [{OBSERVED}, {EVALUATION}]", "observed events, not none in v2 and 'a.csv' in v1 "),
+    ],
+)
+def test_variants_read_the_same_existing_events(tmp_path: Path, values: str, problem: str) -> None:
+    """A job has the files of all variants: one without observed events would read those of another."""
+    for name in ("a.csv", "b.csv", "b.h5"):
+        (tmp_path / name).write_text("x\n0.1\n")
+    (found,) = said(tmp_path, f"variants: {{over: {{{values}}}}}\n")
+    assert f" variants read the same {problem}(variant v2: " in found
+    row, column = (int(number) for number in found.split()[1].split(":")[1:])
+    lists = (tmp_path / "study.yaml").read_text().splitlines()
+    second = {"events.file": "b.h5", "evaluation.observed.file": "b.csv"}.get(values.partition(":")[0])
+    assert lists[row - 1][column - 1 :].startswith(second or "{luminosity")
+    same = values.replace("b.h5", "./events.h5").replace("b.csv", "./a.csv")
+    if second:
+        assert said(tmp_path, f"variants: {{over: {{{same}}}}}\n") == []
+
+
+def test_variants_have_the_same_stages(tmp_path: Path) -> None:
+    values = "[{}, {sally: {theta: {benchmark: sm}, samples: 300}}], seed: [1, 2]"
+    (problem,) = said(tmp_path, f"variants: {{over: {{methods: {values}}}}}\n")
+    assert problem.startswith("MMC230 study.yaml:11:33 there is a stage sample, and none in v1 (variant v3: ")
+    assert problem.endswith(", and another variant)")
+
+
+def test_a_definition_may_vary_that_is_written_short(tmp_path: Path) -> None:
+    """Variants are made of the study in its long form, which was checked."""
     (tmp_path / "events.h5").write_bytes(b"")
-    text = STUDY.replace("  grid:", "  observed: {file: a.csv}\n  grid:")
-    (tmp_path / "study.yaml").write_text(text + "variants: {over: {evaluation.observed.file: [a.csv, b.csv]}}\n")
+    text = STUDY.replace("events: {file: events.h5}", GENERATION).replace("{x: {}}", '{x: "mu[0].pt"}')
+    text = text.replace("{range: [-1, 1]}", "{coefficient: LL, range: [-1, 1]}")
+    section = "variants: {over: {observables.x.definition: [mu[0].pt, mu[1].pt]}}\n"
+    (tmp_path / "study.yaml").write_text(text + section.replace("[mu[0].pt, mu[1].pt]", '["mu[0].pt", "mu[1].pt"]'))
     study = read(str(tmp_path / "study.yaml"))
     assert not study.is_wrong, study.diagnostics
-    with pytest.raises(MmcError, match=r"^the stage baselines reads a\.csv in a variant and b\.csv in v2 \(.*events$"):
-        study.plan()
+    assert list(study.plan().variants) == ["v1", "v2"]

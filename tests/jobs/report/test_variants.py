@@ -71,6 +71,15 @@ def test_without_a_grid_there_are_intervals() -> None:
     assert " ".join(line.split()) == 'v1 1 ["x", 1] rate passed – -2 … -0.5, 0.25 … 1'
     rows = list(csv.DictReader(variants.csv_table(table(grid=False)).splitlines()))
     assert rows[0]["allowed_area_0.95"] == "" and (rows[0]["a_low_0.95"], rows[0]["a_high_0.95"]) == ("-2", "1.0")
+    assert (rows[0]["a_intervals_0.68"], rows[0]["a_intervals_0.95"]) == ("1", "2"), "-2 … -0.5 and 0.25 … 1"
+
+
+def test_an_area_that_the_grid_does_not_resolve_is_no_number() -> None:
+    found = table(grid=True)
+    found["v1"]["limits"][0] |= {"allowed_fraction": {"0.68": 0.0, "0.95": 0.4}}
+    row = next(csv.DictReader(variants.csv_table(found).splitlines()))
+    assert [row[f"allowed_area{end}"] for end in ("_0.68", "_error_0.68", "_0.95")] == ["", "", "0.4"]
+    assert variants.area(found["v1"]["limits"][0], "0.68") == "not resolved"
 
 
 def test_the_table_for_programs_has_every_line() -> None:

@@ -1,6 +1,7 @@
 """Outputs that another run has made: taken if they are those that the study would make, and read as any other."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,43 @@ def test_outputs_get_the_names_that_their_jobs_have_now(run: Path) -> None:
     assert (out.path / "simulate/two/inner/events.lhe").read_text() == "simulate one"
     assert sorted(path.name for path in (out.path / "simulate").iterdir()) == ["one", "two"]
     assert take_renamed(now, out) == 0
+
+
+def test_records_of_jobs_tell_the_new_names_of_what_they_read(run: Path) -> None:
+    """Of a job that has another name now, and of one that has not; also of single files."""
+    out = Folder(run / "out")
+    for name, inputs in {
+        "one": {"configure[configure]": "1"},
+        "two": {"simulate[one]": "2", "simulate[one]/inner/events.lhe": "3"},
+    }.items():
+        path = out.path / "simulate" / name / "job.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"inputs": inputs}))
+    assert take_renamed([("configure", "set-up", "a"), ("simulate", "first", "b"), JOBS[2]], out) == 2
+    found = {name: read_record(out.path / "simulate" / name) for name in ("first", "two")}
+    assert found["first"].inputs == {"configure[set-up]": "1"}
+    assert found["two"].inputs == {"simulate[first]": "2", "simulate[first]/inner/events.lhe": "3"}
+    for record in found.values():
+        record.check(out.path / "simulate" / record.job, whole=True)
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_a_kill_loses_no_output(run: Path, monkeypatch: pytest.MonkeyPatch, moves: int) -> None:
+    """In a chain, the place of an output that has got another name is that of another one at once."""
+    out, left, move = Folder(run / "out"), [moves], Folder.move
+    now = [("simulate", "two", "b"), ("simulate", "three", "c")]
+
+    def stopped(self: Folder, old: str, new: str) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        move(self, old, new)
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(Folder, "move", stopped)
+        take_renamed(now, out)
+    take_renamed(now, out)
+    for stage, name, fingerprint in now:
+        record = read_record(out.path / stage / name)
+        assert (record.job, record.fingerprint) == (name, fingerprint)
+        record.check(out.path / stage / name, whole=True)
+    assert not list((out.path / "simulate").glob(".*"))

@@ -111,6 +111,7 @@ def check(
     read_model: ReadModel = _nothing,
     *,
     read_columns: ReadColumns = _nothing,
+    is_variant: bool = False,
 ) -> Checked:
     """All problems of a study, including those of its YAML.
 
@@ -119,6 +120,7 @@ def check(
     :param read_start: gives the start of an event file there
     :param read_model: gives the texts of a UFO model, there or installed
     :param read_columns: gives the columns of a table there
+    :param is_variant: whether it is a variant of another study
     """
     document, malformed = read_grouped(document)
     if document.data is None:
@@ -135,7 +137,7 @@ def check(
     if not shape.is_whole:
         return Checked(bounded(in_order(found)), None, ())
     readers = (look_up, read_text, read_start, read_model, read_columns)
-    context = Context(document, shape.unsound, shape.unknown, *readers)
+    context = Context(document, shape.unsound, shape.unknown, *readers, is_variant)
     for codes, rule in RULES:
         found += _found_by(rule, codes, context)
     ordered = in_order(found)

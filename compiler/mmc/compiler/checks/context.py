@@ -50,6 +50,8 @@ class Context:
     """The start of a file of any size, as text and unpacked; None if it cannot be read."""
     read_model: ReadModel
     read_columns: ReadColumns
+    is_variant: bool = False
+    """Whether the study is a variant of another one."""
     _touched: frozenset[Path] = field(init=False)
     _entries: dict[Path, dict[str, Any]] = field(init=False, default_factory=dict)
     _names: dict[str, list[str] | None] = field(init=False, default_factory=dict)

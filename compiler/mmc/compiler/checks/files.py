@@ -118,7 +118,9 @@ MMC605 = Code(
 @rule(MMC605)
 def resources(ctx: Context) -> Iterator[Diagnostic]:
     """Resources are for stages of the study."""
-    there = stages(ctx) and (*stages(ctx), VARIANTS.name)  # which belongs to all variants, and to none of them
+    there = stages(ctx)
+    if there and ctx.is_variant:
+        there = (*there, VARIANTS.name)  # which belongs to all variants, and to none of them
     for section in (("execution", "resources"), ("execution", "batch", "job_time"), ("execution", "reana", "stages")):
         for stage in ctx.entries(*section):
             if there and stage not in there:

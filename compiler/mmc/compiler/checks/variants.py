@@ -5,14 +5,19 @@ The rules check the section. :func:`check_variants` then checks every variant as
 
 import json
 import math
+import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from mmc.compiler.catalogue.generators import FROM_RUN
+from mmc.compiler.catalogue.stages import stages_of
 from mmc.compiler.checks.context import Context, ReadText, rule
 from mmc.compiler.checks.files import is_there
+from mmc.compiler.checks.short import read_short
 from mmc.compiler.language.changes import PlaceError, Written, with_value
 from mmc.compiler.language.diagnostics import START, Code, Diagnostic, Span, has_errors, one_of, show
-from mmc.compiler.language.document import Document
+from mmc.compiler.language.document import Document, Path
+from mmc.compiler.language.schema import load_schema
 from mmc.compiler.study.scans import Range, size
 from mmc.compiler.study.variants import (
     MOST_VARIANTS,
@@ -21,6 +26,7 @@ from mmc.compiler.study.variants import (
     TableError,
     Variant,
     Variants,
+    is_whole,
     read_table,
     scan_over,
     variants_of,
@@ -37,15 +43,16 @@ MMC230 = Code(
     "The keys of `over`, and the first line of a table of variants, are paths in the study with dots between the keys, "
     "as for `--set`: `generation.samples.signal.events.sm`. An entry of a list has its number: `cuts.0`. A path is not "
     "a part of another one. Who runs a study, and where, is the same in all variants: "
-    f"{one_of(FIXED)} do not vary.",
+    f"{one_of(FIXED)} do not vary. All variants have the same stages, and read the same event file and the same "
+    "observed events. Two analyses that differ in these are two studies, of which one `extends` the other.",
 )
 MMC231 = Code(
     "MMC231",
     "Variants cannot be combined like this",
     "Variants come from `over` or from a table, `csv`. `combine: zip` takes the first values together, then the "
     "second, so all lists have the same length. `combine: random` draws `n` variants, of which there must be as many; "
-    "only it "
-    "can draw from a range. A run of variants is not tracked in MLflow.",
+    "only it can draw from a range, which has whole ends where the study has a whole number. A run of "
+    "variants is not tracked in MLflow.",
 )
 MMC232 = Code(
     "MMC232",
@@ -94,7 +101,11 @@ def variants(ctx: Context) -> Iterator[Diagnostic]:
     most = section.get("allow_variants", MOST_VARIANTS)
     if expected > most:
         message = f"there are {expected:,} variants; {most:,} are allowed"
-        help_text = f"take fewer values, or add `allow_variants: {expected}`"
+        can_be = load_schema()["properties"][VARIANTS]["properties"]["allow_variants"]["maximum"]
+        more = (
+            f", or add `allow_variants: {expected}`" if expected <= can_be else f": at most {can_be:,} can be allowed"
+        )
+        help_text = f"take fewer values{more}"
         yield ctx.problem(MMC234, (VARIANTS,), message, help_text, key=True)
 
 
@@ -161,6 +172,10 @@ def _of_lists(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
         elif said["scale"] == "log" and said["range"][0] <= 0:
             message = f"a logarithmic range cannot start at {show(said['range'][0])}"
             yield ctx.problem(MMC231, (VARIANTS, OVER, path, "range"), message, "start above zero")
+        elif is_whole(ctx.data, path) and not _has_whole_ends(*said["range"]):
+            low, high = said["range"]
+            message = f"the study has a whole number here, and the range goes from {show(low)} to {show(high)}"
+            yield ctx.problem(MMC231, (VARIANTS, OVER, path, "range"), message, "write whole numbers")
     if combine == "random":
         yield from _random(ctx, section)
         return
@@ -181,11 +196,21 @@ def _random(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
         yield ctx.problem(MMC231, (VARIANTS, "combine"), "how many variants are drawn is not said", "add `n: 20`, say")
         return
     scan = scan_over(ctx.data)
-    if any(isinstance(found, Range) and found.low >= found.high for found in scan.values()):
-        return  # another rule says so
+    if any(isinstance(found, Range) and not _can_draw(found) for found in scan.values()):
+        return  # it is said of the range, here or by another rule
     if section["n"] > size(scan):
         message = f"{section['n']:,} variants are to be drawn from {size(scan):,.0f}"
         yield ctx.problem(MMC231, (VARIANTS, "n"), message, "write `combine: grid`, which takes all of them, or fewer")
+
+
+def _can_draw(found: Range) -> bool:
+    """Whether a range has values to draw."""
+    is_possible = _has_whole_ends(found.low, found.high) or not found.integer
+    return found.low < found.high and is_possible and (not found.log or found.low > 0)
+
+
+def _has_whole_ends(low: float, high: float) -> bool:
+    return float(low).is_integer() and float(high).is_integer()
 
 
 def _misplaced(ctx: Context, paths: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -206,8 +231,8 @@ def _misplaced(ctx: Context, paths: Mapping[str, Any]) -> Iterator[tuple[str, st
                 yield path, str(error), "the path has the keys of the study, from its top"
 
 
-Check = Callable[[Document], tuple[Sequence[Diagnostic], tuple[str, ...]]]
-"""The problems of a study, and the files that it names."""
+Check = Callable[[Document], tuple[Sequence[Diagnostic], Mapping[str, Any] | None, tuple[str, ...]]]
+"""The problems of a study, its data with every default filled in if it has no errors, and the files that it names."""
 
 
 def check_variants(found: Variants, check: Check) -> tuple[list[Diagnostic], dict[str, tuple[str, ...]]]:
@@ -219,10 +244,14 @@ def check_variants(found: Variants, check: Check) -> tuple[list[Diagnostic], dic
     times: dict[tuple[str, str, Span], int] = {}
     files: dict[str, tuple[str, ...]] = {}
     same: dict[tuple[str, ...], tuple[str, ...]] = {}
+    one: tuple[Variant, Mapping[str, Any]] | None = None
     checked = wrong = 0
     for variant in found.variants:
         checked += 1
-        problems, named = check(found.document(variant))
+        problems, data, named = check(found.document(variant))
+        if data is not None:
+            one = one or (variant, data)
+            problems = [*problems, *_other_analysis(found, one, (variant, data))]
         files[variant.name] = same.setdefault(named, named)
         for item in problems:
             key = (item.code, item.path, item.span)
@@ -232,6 +261,56 @@ def check_variants(found: Variants, check: Check) -> tuple[list[Diagnostic], dic
         if wrong >= MOST_WRONG and len(first) >= MOST_WRONG:
             break
     return [_named(*first[key], n, checked) for key, n in times.items()], files
+
+
+def _other_analysis(
+    found: Variants, one: tuple[Variant, Mapping[str, Any]], other: tuple[Variant, Mapping[str, Any]]
+) -> Iterator[Diagnostic]:
+    """How a variant is another analysis than the first one: by its stages, or by the existing events that it reads."""
+    (first, known), (variant, data) = one, other
+    help_text = "write two studies, of which one `extends` the other"
+    has, had = stages_of(data), stages_of(known)
+    for stage in [stage for stage in (*has, *had) if (stage in has) != (stage in had)][:1]:
+        there = f"there is a stage {stage}, and none in {first.name}" if stage in has else ""
+        message = there or f"there is no stage {stage}, and one in {first.name}"
+        yield MMC230.at(found.said.path, _span(found, first, variant, ()), message, help_text)
+    reads, read = _events_of(data), _events_of(known)
+    for place in dict.fromkeys((*reads, *read)):
+        (what, now), (_, before) = reads.get(place, ("", None)), read.get(place, ("", None))
+        if now != before:
+            what = what or read[place][0]
+            shown = " and ".join(
+                f"{show(text) if text else 'none'} in {name}"
+                for name, text in {variant.name: now, first.name: before}.items()
+            )
+            message = f"variants read the same {what}, not {shown}"
+            yield MMC230.at(found.said.path, _span(found, first, variant, place), message, help_text)
+
+
+def _events_of(data: Mapping[str, Any]) -> dict[Path, tuple[str, str]]:
+    """The existing events that a study reads, by their place in it: what they are, and the path of their file."""
+    observed = "observed", "file"
+    places: dict[Path, str] = {
+        ("events", "file"): "event file",
+        ("events", FROM_RUN, "folder"): "run with events",
+        ("evaluation", *observed): "observed events",
+        **{("regions", name, *observed): f"observed events of {name}" for name in data.get("regions") or ()},
+    }
+    found = {}
+    for place, what in places.items():
+        value: Any = data
+        for key in place:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value is not None:
+            found[place] = what, posixpath.normpath(value)
+    return found
+
+
+def _span(found: Variants, one: Variant, other: Variant, place: Path) -> Span:
+    """The position of the value by which a variant differs from another one in a place."""
+    differ = [path for path, value in other.values.items() if value != one.values[path]]
+    near = [path for path in differ if all(a == b for a, b in zip(path.split("."), place, strict=False)) and place]
+    return found.said.value_span(other.places[(near or differ or [*other.values])[0]])
 
 
 def _named(item: Diagnostic, variant: Variant, n: int, of: int) -> Diagnostic:
@@ -244,5 +323,5 @@ def _named(item: Diagnostic, variant: Variant, n: int, of: int) -> Diagnostic:
 
 def found_in(document: Document, data: Mapping[str, Any], read_text: ReadText, name: Callable[[str], str]) -> Variants:
     """The variants of a study that is fine itself."""
-    section = data[VARIANTS]
+    section, document = data[VARIANTS], read_short(document)  # as it was checked
     return variants_of(document, data, table_of(section, read_text, name) if "csv" in section else None)

@@ -101,7 +101,7 @@ def _put(data: Any, keys: Sequence[str], value: Any, name: str) -> Path:
     for count, key in enumerate(keys, start=1):
         index: Any = key
         if isinstance(place, list):
-            if not key.isdecimal() or int(key) >= len(place):
+            if not key.isdecimal() or str(int(key)) != key or int(key) >= len(place):
                 raise PlaceError(f"{show(name)} has no place in the study: the list has no entry {show(key)}")
             index = int(key)
         elif not isinstance(place, dict):

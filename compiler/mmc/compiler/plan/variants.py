@@ -26,7 +26,7 @@ def merge(study: Study, file_digests: Mapping[str, str], plans: Iterable[tuple[V
 
     :param study: the study itself, which does not run
     :param plans: the plan of each variant, as of a study of its own
-    :raises MmcError: when variants differ in their stages, there are too many jobs, or files have the same name
+    :raises MmcError: when stages of variants read other stages, there are too many jobs, or files have the same name
     """
     merged: _Merged | None = None
     entries: dict[str, tuple[Variant, str | None]] = {}
@@ -45,9 +45,10 @@ def merge(study: Study, file_digests: Mapping[str, str], plans: Iterable[tuple[V
         if fingerprint is not None
     }
     if reports:
+        flow = Flow.ALL if builder.stages[REPORT.name].scattered else Flow.ONE
         settings = VariantsSettings(study=study.name, title=study.title, variants=reports)
         needs = tuple((REPORT.name, job) for job in dict.fromkeys(entry.report for entry in reports.values()))
-        read = Input(REPORT.output, REPORT.name, Flow.ALL, named=True)
+        read = Input(REPORT.output, REPORT.name, flow, named=flow is Flow.ALL)
         builder.add(VARIANTS.name, [Draft((), settings, needs)], inputs=(read,))
     return replace(
         merged.first,
@@ -85,7 +86,7 @@ class _Merged:
     def add(self, variant: Variant, plan: Plan) -> str | None:
         """Add the jobs of a variant; returns the fingerprint of its report, if it has one.
 
-        :raises MmcError: when it has other stages than the first variant, or there are too many jobs
+        :raises MmcError: when its stages read others than in the first variant, or there are too many jobs
         """
         self._check(variant, plan)
         self._n += 1
@@ -94,7 +95,7 @@ class _Merged:
             shared = self._shared[stage.name]
             for name in [name for name, value in shared.items() if stage.settings.get(name, shared) != value]:
                 del shared[name]
-            self._add_files(variant, stage)
+            self._add_files(stage)
             for job in stage.jobs:
                 key = stage.name, job.fingerprint
                 if key not in self._jobs:
@@ -111,12 +112,7 @@ class _Merged:
         return last.jobs[0].fingerprint if last.name == REPORT.name else None
 
     def _check(self, variant: Variant, plan: Plan) -> None:
-        """:raises MmcError: when a variant has other stages than the first one, or takes events from another run"""
-        if plan.from_run != self.first.from_run:
-            raise MmcError(
-                f"the variants {self.variant.name} and {variant.name} ({variant.label}) take events from the runs "
-                f"{self.first.from_run} and {plan.from_run}: they need events of the same run"
-            )
+        """:raises MmcError: when a stage is there, as `gather`, or reads another one in only one of two variants"""
         for mine, other in ((self.first, plan), (plan, self.first)):
             links = {(stage.name, item.name, item.stage) for stage in other.stages for item in stage.inputs}
             names = {stage.name for stage in other.stages}
@@ -130,16 +126,12 @@ class _Merged:
                         "two studies, of which one `extends` the other"
                     )
 
-    def _add_files(self, variant: Variant, stage: Stage) -> None:
+    def _add_files(self, stage: Stage) -> None:
+        """:raises MmcError: when two files have the same name on the command line"""
         known = self._files[stage.name]
         for file in stage.files:
             if known.setdefault(file.name, file) != file:
-                raise MmcError(
-                    f"the stage {stage.name} reads {known[file.name].path.name} in a variant and {file.path.name} in "
-                    f"{variant.name} ({variant.label}) in the same place: variants read the same {file.name} events"
-                    if file.name.startswith("observed")
-                    else f"the names of {known[file.name].path} and {file.path} are too similar: rename one"
-                )
+                raise MmcError(f"the names of {known[file.name].path} and {file.path} are too similar: rename one")
 
     def names(self) -> dict[Key, str]:
         """The names of all jobs in the plan."""

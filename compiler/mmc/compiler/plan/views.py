@@ -7,7 +7,7 @@ from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
-from mmc.compiler.catalogue.stages import GROUPS, SAMPLE
+from mmc.compiler.catalogue.stages import GROUPS, SAMPLE, VARIANTS
 from mmc.compiler.plan.memory import memory
 from mmc.compiler.plan.model import Flow, Input, Job, Plan, Stage
 from mmc.tables import table
@@ -34,10 +34,10 @@ def to_text(plan: Plan, basis: BasisView = None) -> str:
     disk = sum(_total_size(stage) for stage in plan.stages)
     total = f"{_count(plan.n_jobs, 'job')} in {_count(len(plan.stages), 'stage')}"
     if plan.variants:
-        own = plan.n_jobs - plan.n_shared
-        total = (
-            f"{_count(len(plan.variants), 'variant')}: {total}, {plan.n_shared:,} of several variants, {own:,} of one"
-        )
+        of_all = sum(len(stage.jobs) for stage in plan.stages if stage.name == VARIANTS.name)
+        own = plan.n_jobs - plan.n_shared - of_all
+        shared = f"{plan.n_shared:,} of several variants, {own:,} of one{', 1 for their table' if of_all else ''}"
+        total = f"{_count(len(plan.variants), 'variant')}: {total}, {shared}"
     lines += [f"{total}, about {amount(disk)} of disk" if disk else total, *_memory_lines(plan), ""]
     rows = [("stage", "jobs", "events", "disk", "reads", "what it does")]
     rows += [(s.name, _width(s), _events(s), _disk(s), _reads(s), s.summary) for s in plan.stages]

@@ -137,12 +137,12 @@ def scan_over(data: Mapping[str, Any]) -> dict[str, tuple[Any, ...] | Range]:
     return {
         path: tuple(range(len(said)))
         if isinstance(said, list)
-        else Range(said["range"][0], said["range"][1], log=said["scale"] == "log", integer=_is_whole(data, path))
+        else Range(said["range"][0], said["range"][1], log=said["scale"] == "log", integer=is_whole(data, path))
         for path, said in data[VARIANTS][OVER].items()
     }
 
 
-def _is_whole(data: Mapping[str, Any], path: str) -> bool:
+def is_whole(data: Mapping[str, Any], path: str) -> bool:
     """Whether the language has a whole number in this place."""
     value: Any = data
     schema: Any = resolve(load_schema())

@@ -153,7 +153,7 @@ def csv_table(variants: Mapping[str, Any]) -> str:
     """For other programs: a line for each variant and limits, and one for each information."""
     of_levels, names, varied = levels(variants), parameters(variants), paths(variants)
     regions = [f"{what}_{level}" for level in of_levels for what in ("allowed_area", "allowed_area_error")]
-    ends = [f"{name}_{end}_{level}" for name in names for level in of_levels for end in ("low", "high")]
+    ends = [f"{name}_{end}_{level}" for name in names for level in of_levels for end in ("intervals", "low", "high")]
     errors = [f"{name}_sigma_{which}" for name in names for which in ("fixed", "profiled")]
     best = [f"{name}_best_fit" for name in names]
     file = io.StringIO()
@@ -162,8 +162,11 @@ def csv_table(variants: Mapping[str, Any]) -> str:
     for variant, entry in variants.items():
         head = [variant, *(shown(entry["values"].get(path)) for path in varied)]
         for limit in entry["limits"]:
+            resolved = {level for level, share in limit.get("allowed_fraction", {}).items() if share}
             areas = [
-                limit.get(what, {}).get(level) for level in of_levels for what in ("allowed_area", "allowed_area_error")
+                limit.get(what, {}).get(level) if level in resolved else None
+                for level in of_levels
+                for what in ("allowed_area", "allowed_area_error")
             ]
             fits = [limit["best_fit"].get(name) for name in names]
             outer = [end for name in names for level in of_levels for end in _outer(limit, name, level)]
@@ -176,7 +179,7 @@ def csv_table(variants: Mapping[str, Any]) -> str:
     return file.getvalue()
 
 
-def _outer(limit: Mapping[str, Any], parameter: str, level: str) -> tuple[float | None, float | None]:
-    """The lowest and the highest value of a parameter that is allowed: there may be several intervals."""
+def _outer(limit: Mapping[str, Any], parameter: str, level: str) -> tuple[float | None, ...]:
+    """The number of intervals of a parameter, and the lowest and the highest value that is allowed."""
     found = limit.get("intervals", {}).get(parameter, {}).get(level, [])
-    return (found[0][0], found[-1][1]) if found else (None, None)
+    return (len(found), found[0][0], found[-1][1]) if found else (None, None, None)

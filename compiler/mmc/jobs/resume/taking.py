@@ -1,6 +1,6 @@
 """Outputs that another run has made already, of jobs with the same fingerprints."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,8 @@ from mmc.jobs.record import RECORD, Record
 
 OUT = "out"
 """The folder of the outputs in the folder of a run."""
+TAKEN = ".taken"
+"""The end of the name of an unfinished output, whose name begins with a dot."""
 
 
 def take(jobs: Iterable[tuple[str, str, str]], needed: str, run: Path, out: Folder) -> int:
@@ -47,27 +49,44 @@ def take(jobs: Iterable[tuple[str, str, str]], needed: str, run: Path, out: Fold
 
 def take_renamed(jobs: Iterable[tuple[str, str, str]], out: Folder) -> int:
     """Give outputs that the folder has under other names the names of their jobs: those of variants of a study that
-    have other numbers now.
+    have other numbers now. Records that tell of them as inputs get the new names too. What a killed call has left is
+    taken by the next one.
 
     :param jobs: the stage, name and fingerprint of each job
     :returns: the number of outputs
     """
-    lacking: dict[str, dict[str, str]] = {}
+    jobs, lacking = list(jobs), dict[str, dict[str, str]]()
     for stage, name, fingerprint in jobs:
         if fingerprint_in(out.place(f"{stage}/{name}")) != fingerprint:
             lacking.setdefault(stage, {})[fingerprint] = name
-    parts = []
+    parts: dict[str, tuple[str, Record]] = {}
+    moved: dict[str, str] = {}
     for stage, names in lacking.items():
         place = out.place(stage)
         for folder in sorted(place.iterdir()) if place.is_dir() else ():
-            record = _record(folder) if not folder.name.startswith(".") else None
+            is_output = not folder.name.startswith(".") or folder.name.endswith(TAKEN)
+            record = _record(folder) if is_output else None
             if record is not None and record.fingerprint in names:
-                name = names.pop(record.fingerprint)
-                parts.append((_part(folder, replace(record, job=name), out, stage), f"{stage}/{name}"))
-    for part, place_of_job in parts:  # only now, as a name may be that of an output that has got another one
+                now = replace(record, job=names.pop(record.fingerprint))
+                moved[record.maker] = now.maker
+                parts[f"{stage}/{now.job}"] = _part(folder, record, out, stage), now
+    for place_of_job, (part, now) in parts.items():  # only now, as a name may be that of an output that gets another
+        write_json(out.place(part) / RECORD, _reading(now, moved).to_json())
         out.remove(place_of_job)
         out.move(part, place_of_job)
+    for stage, name, fingerprint in jobs if moved else ():
+        folder = out.place(f"{stage}/{name}")
+        record = None if f"{stage}/{name}" in parts else _record(folder)
+        if record is not None and record.fingerprint == fingerprint and (now := _reading(record, moved)) != record:
+            write_json(folder / RECORD, now.to_json())
     return len(parts)
+
+
+def _reading(record: Record, moved: Mapping[str, str]) -> Record:
+    """The record with the new names of the jobs whose outputs, or single files of them, its job has read."""
+    split = {name: name.partition("/") for name in record.inputs}
+    names = {name: f"{moved.get(maker, maker)}{slash}{file}" for name, (maker, slash, file) in split.items()}
+    return replace(record, inputs={names[name]: digest for name, digest in record.inputs.items()})
 
 
 def _record(folder: Path) -> Record | None:
@@ -83,8 +102,13 @@ def _link(source: Path, record: Record, out: Folder, stage: str, name: str) -> N
 
 
 def _part(source: Path, record: Record, out: Folder, stage: str) -> str:
-    """The path in the folder of all outputs of an unfinished output with the files of another one, and its record."""
-    part = f"{stage}/.{record.job}.taken"
+    """The path in the folder of all outputs of an unfinished output with the files of another one, and its record.
+
+    It is called after its fingerprint: a call that was killed may have left it already.
+    """
+    part = f"{stage}/.{record.fingerprint}{TAKEN}"
+    if source == out.place(part):
+        return part
     out.empty(part)
     for file in record.outputs:
         if (path := Folder(source).place(file)).exists():
