@@ -42,7 +42,7 @@ def _coverages(evidence: Evidence) -> Iterator[dict[str, Any]]:
     size = max(1, BLOCK // n_points)
     rate = bool(evidence.rate and problem.include_xsec)
     for probe in evidence.toys.population.probes:
-        shares = np.maximum(binned.coefficients[probe] @ binned.sums.T, 0.0) * binned.known
+        shares = np.maximum(binned.coefficients[probe] @ binned.sums.T, 0.0)
         distances = []
         for start in range(0, n_toys, size):
             n_here = min(size, n_toys - start)
