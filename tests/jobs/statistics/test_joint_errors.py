@@ -11,8 +11,9 @@ from mmc.jobs.statistics.combination import combine, combine_floating
 from mmc.jobs.statistics.histograms import Binning, Filled
 from mmc.jobs.statistics.jackknife import group_of
 from mmc.jobs.statistics.limits import Grid, Limits
+from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood
-from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums
+from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums, rate_share
 from mmc.jobs.statistics.summaries import Summaries
 
 GENERATED = np.array([3000, 2500])
@@ -24,6 +25,7 @@ PLACES = np.array([[0.3, 0.4, 0.1, 0.2], [0.3, 0.1, 0.4, 0.2]])
 REGIONS = ((0, 1), (2,))
 INTEGRATION = np.array([0.0, 0.01])
 GRID = Grid({"theta": np.linspace(-1.0, 1.0, 13)}, (0.0,))
+NEAR = np.append(np.ones(13, dtype=bool), False)
 THETA = np.append(GRID.points[:, 0], 0.0)
 ROWS = np.stack([1.0 - THETA, THETA], axis=1)
 SAMPLES = [
@@ -122,7 +124,79 @@ def test_f_is_the_variance_of_repeated_simulations(binned: bool) -> None:
             log = region.limits[""].log_likelihood
             q = log[-1] - log
             share = np.divide(of_rates[-1] - of_rates, q, out=share, where=q > 1e-9)
-        f = region.n[""] * region.simulated.per_event(ROWS, share, np.append(np.ones(13, dtype=bool), False))
+        f = region.n[""] * region.simulated.per_event(ROWS, share, NEAR)
         each.append(replace(region, limits={"": Limits(GRID, log, 1, f)}))
     found = np.asarray(combine(each).per_simulated)[[5, 7, 13]]
     assert found[2] == pytest.approx(expected, rel=0.04) and found[:2].mean() == pytest.approx(expected, rel=0.04)
+
+
+def exact_regions(places: np.ndarray, regions: tuple[tuple[int, ...], ...], error: float) -> list[RegionLikelihood]:
+    """Regions whose templates have no fluctuation; ttbar may float, and its integration has the relative error."""
+    numbers = GENERATED[:, np.newaxis] * places
+    weights = (EXPECTED / GENERATED)[:, np.newaxis] * [[1.0, 2.0], [1.0, 1.0]]  # (samples, benchmarks)
+    found = []
+    for bins in regions:
+        own = numbers[:, list(bins)]
+        of_samples = np.einsum("kb,ki->bki", own, weights)
+        products = np.einsum("kb,ki,kj->bij", own, weights, weights)
+        names, n, integration = np.arange(2), GENERATED.astype(float), np.array([0.0, error])
+        sums = CrossSections(names, of_samples.sum(axis=0), n, integration, products.sum(axis=0))
+        known, rates = np.ones(len(bins), dtype=bool), sums.of_samples.sum(axis=0)
+        common = sums.of_samples, sums.common_of(), 1.0
+        template = TemplateSums(of_samples, products, known, ROWS[-1], *common) if len(bins) > 1 else None
+        simulated = SimulatedSums(rates, rates, sums.products, sums.covariance(), template)
+        contents, mu = ROWS @ of_samples.sum(axis=1).T, ROWS @ rates
+        nothing, shares = np.zeros((0, len(bins), 2)), contents[-1] / mu[-1]
+        parts = of_samples[:, 1][np.newaxis]
+        histogram = VariedHistogram(
+            ROWS / mu[:, np.newaxis], of_samples.sum(axis=1), nothing, nothing, known, 1.0, parts
+        )
+        log, of_rate = np.log(np.maximum(contents, 0.1)) @ contents[-1] - mu, mu[-1] * np.log(mu) - mu
+        f = mu[-1] * simulated.per_event(ROWS, rate_share(of_rate, log, NEAR[:-1]), NEAR)
+        found.append(
+            RegionLikelihood(
+                {"": Limits(GRID, log, len(bins), f)},
+                {"": float(mu[-1])},
+                mu,
+                (),
+                {"": FilledHistogram(histogram, shares)},
+                ("ttbar",),
+                simulated,
+                cross_sections=sums,
+                coefficients=ROWS,
+            )
+        )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("places", "regions", "error"),
+    [
+        ([[0.4, 0.3, 0.1], [0.1, 0.5, 0.2]], ((0, 1), (2,)), 0.05),
+        ([[0.4, 0.2, 0.2], [0.0, 0.5, 0.3]], ((0, 1), (2,)), 0.08),
+        ([[0.4, 0.3], [0.1, 0.5]], ((0, 1),), 0.05),
+        ([[0.2, 0.2, 0.1, 0.3], [0.1, 0.5, 0.2, 0.1]], ((0, 1), (2, 3)), 0.05),
+    ],
+    ids=["control", "counting", "one", "two"],
+)
+@pytest.mark.parametrize("floating", [True, False])
+def test_f_of_the_error_of_an_integration(places: Any, regions: Any, error: float, floating: bool) -> None:
+    """The fit of θ, and of the factor of ttbar if it floats, to data that repeated simulations do not describe.
+
+    The bins tell θ from the factor, which takes the error of the integration.
+    """
+    random, places = np.random.default_rng(8), np.array(places)
+    rest = 1.0 - places.sum(axis=1, keepdims=True)
+    each = [random.multinomial(n, p, 4000) for n, p in zip(GENERATED, np.hstack([places, rest]), strict=True)]
+    scale = EXPECTED / GENERATED * (1.0 + error * np.array([0.0, 1.0]) * random.standard_normal((4000, 2)))
+    events = np.einsum("tk,ktb->tb", scale, np.array(each)[:, :, :-1])
+    samples = EXPECTED[:, np.newaxis] * places
+    moved = (samples if floating else samples[:1]) / samples.sum(axis=0)
+    information = moved * samples.sum(axis=0) @ moved.T
+    shifts = np.linalg.solve(information, moved @ (events - samples.sum(axis=0)).T)[0]
+    expected = shifts.var() / np.linalg.inv(information)[0, 0]
+    exact = exact_regions(places, regions, error)
+    limits = combine_floating(exact, ["ttbar"])[0] if floating else combine(exact)
+    found = np.asarray(limits.per_simulated)
+    assert found[-1] == pytest.approx(expected, rel=0.1), "the mean of points around"
+    assert found[[5, 7]].mean() == pytest.approx(expected, rel=0.12), "next to the true point"

@@ -114,6 +114,37 @@ def test_minus_2_log_at_the_true_point_of_repeated_simulations(rate: bool, integ
     assert poisson != pytest.approx(expected, rel=0.2), "N/n is another number"
 
 
+def test_at_the_true_point_without_other_points_in_the_region() -> None:
+    """Two bins of 500 events of one sample with equal weights, of 2000 that were generated: V/D is 1/n."""
+    weights = np.stack([np.full(2, 0.01), [0.012, 0.008]], axis=1)
+    of_samples = 500.0 * weights[:, np.newaxis]
+    products = 500.0 * np.einsum("bi,bj->bij", weights, weights)
+    row, rates = np.array([1.0, 0.0]), of_samples.sum(axis=0)
+    template = TemplateSums(of_samples, products, np.ones(2, dtype=bool), row, rates, np.array([-1.0 / 2000.0]), 1.0)
+    simulated = SimulatedSums(rates[0], rates[0], products.sum(axis=0), np.zeros((2, 2)), template)
+    theta = np.array([0.5, 0.1, -0.1, 0.0])
+    rows = np.stack([1.0 - theta, theta], axis=1)
+    for near in (np.zeros(4, dtype=bool), np.array([False, False, False, True])):
+        assert simulated.of_shape(rows, near)[0] == pytest.approx(1e-3, rel=0.02)
+    assert rate_share(np.array([-9.0, -1.0, 0.0]), np.array([-18.0, -4.0, 0.0]), np.zeros(2, dtype=bool))[-1] == 0.25
+
+
+def test_memory_of_the_errors_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of points give the same numbers, one point at a time too."""
+    random = np.random.default_rng(2)
+    of_samples, products = random.uniform(1.0, 2.0, (30, 2, 3)), random.uniform(0.0, 0.1, (30, 3, 3))
+    known, row = np.ones(30, dtype=bool), np.array([1.0, 0.0, 0.0])
+    own = TemplateSums(of_samples, products, known, row, of_samples.sum(axis=0), np.zeros(2), 1.0)
+    rows, sizes = random.uniform(0.1, 1.0, (20, 3)), []
+    whole, real = own.errors(rows), TemplateSums._errors
+    monkeypatch.setattr("mmc.jobs.statistics.simulated.BLOCK", 500)
+    monkeypatch.setattr(
+        TemplateSums, "_errors", lambda self, some, *rest: sizes.append(len(some)) or real(self, some, *rest)
+    )
+    np.testing.assert_allclose(own.errors(rows).variance, whole.variance)
+    assert max(sizes) * 30 * 3 <= 500 and sum(sizes) == 20
+
+
 def test_bins_whose_sums_do_not_fit_into_memory(tmp_path: Path, toy_events: Path) -> None:
     """Then f is that of N/n, with a likelihood in bins as without."""
     limits = Learning(tmp_path, toy_events).limits

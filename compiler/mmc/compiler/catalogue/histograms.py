@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+MOST_POINTS_FOR_TOYS = 50_000
+"""The largest number of points of a grid at which likelihoods of toys are calculated."""
+
 
 def adaptive_bins(n_axes: int) -> int:
     """The number of adaptive bins that MadMiner gives each axis of a histogram."""

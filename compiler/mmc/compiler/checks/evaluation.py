@@ -5,7 +5,13 @@ from itertools import pairwise
 from typing import Any
 
 from mmc.compiler.catalogue.baselines import BASELINES, FISHER, HISTOGRAM, Baseline
-from mmc.compiler.catalogue.histograms import SALLY, SCORE_LIKELIHOODS, ScoreLikelihood, adaptive_bins
+from mmc.compiler.catalogue.histograms import (
+    MOST_POINTS_FOR_TOYS,
+    SALLY,
+    SCORE_LIKELIHOODS,
+    ScoreLikelihood,
+    adaptive_bins,
+)
 from mmc.compiler.catalogue.methods import METHODS, SCORE
 from mmc.compiler.checks.basis import components_of
 from mmc.compiler.checks.context import Context, rule
@@ -24,7 +30,6 @@ MOST_CELLS = 1_000_000
 """More points of a grid or cells of a histogram need too much memory."""
 MOST_PRODUCTS = 500_000_000
 """At most so many products of two weights in the cells of a histogram: 4 GB."""
-MOST_POINTS_FOR_TOYS = 50_000
 """The likelihoods of a thousand toys at more points need too much memory."""
 
 

@@ -25,9 +25,9 @@ from scipy.optimize import isotonic_regression
 from mmc.jobs.madminer.event_file import Array, Variations
 from mmc.jobs.statistics.closure.ratio_sums import RatioSums
 from mmc.jobs.statistics.closure.toys import BLOCK
-from mmc.jobs.statistics.closure.truth import FLOOR, joint_ratio
+from mmc.jobs.statistics.closure.truth import joint_ratio
 from mmc.jobs.statistics.evaluated import Evaluated
-from mmc.jobs.statistics.histograms import quantiles
+from mmc.jobs.statistics.histograms import FLOOR, quantiles
 from mmc.jobs.statistics.problem import LimitProblem
 
 Points = slice | npt.NDArray[np.intp]

@@ -53,15 +53,8 @@ def combine_floating(
     fit = JointFit(regions, data, names, nuisance=profiled)
     of_expected = JointFit(regions, "", names, nuisance=profiled) if data else fit
     ends = np.cumsum([len(region.histograms[""].fractions) for region in regions])[:-1]
-
-    def of_regions(per_bin: Array) -> Array:
-        """The sums over the bins of each region, shape (regions, points)."""
-        return np.array([bins.sum(axis=1) for bins in np.split(per_bin, ends, axis=1)])
-
-    # the score of the parameters, with the factors fitted, has contributions of all regions whose factors change
-    expected = of_expected.normalisations
-    logs = np.array([region.limits[""].log_likelihood for region in regions]) + of_regions(expected.per_bin)
-    limits = _product(regions, data, JointError.of(regions, data, of_regions(expected.events), logs), fit)
+    events = np.split(of_expected.normalisations.events, ends, axis=1)
+    limits = _product(regions, data, JointError.of(regions, data, events), fit)
     if limits.n_measured is not None:
         limits = replace(limits, n_measured=max(limits.n_measured - len(names), 1))
     return limits, fit.normalisations

@@ -25,6 +25,8 @@ ROUNDING = 1e-9
 """A cross section that is smaller than this part of its positive and negative terms is zero."""
 IMPOSSIBLE = -100.0
 """The log ratio of any event at a point where no events are expected: such a point is excluded by a single event."""
+FLOOR = 1e-6
+"""Smaller and negative ratios of probabilities are replaced by this value; they are 0 for what is impossible."""
 TAIL = 0.001
 """Adaptive edges lie between this quantile and one minus this quantile, as in MadMiner."""
 

@@ -19,12 +19,18 @@ Distributions of two regions without common events depend on the same samples, a
 
     x_rk = ± √(q_rate,r N_r) S_rk / μ_r,    y_rk = √((q_r - q_rate,r) N_r / D_r) Σ_b l_b S_rbk / S_r
 
-of sample k, t_rs = Σ_k (ε_k² - 1/n_k) (x_rk y_sk + y_rk x_sk + y_rk y_sk) where both have bins, and c_rs = 0. Between
-regions with common events t_rs = 0, and the distributions have the correlation
+of sample k, t_rs = Σ_k (ε_k² - 1/n_k) (x_rk y_sk + y_rk x_sk + y_rk y_sk), with y_rk = 0 without bins, and c_rs = 0.
+Between regions with common events t_rs = 0, and the distributions have the correlation
 c_rs = √(p_r p_s) Σ_{both} w_r w_s / (Σ w_r² Σ w_s²)^½ with the sums over all events. The part
 p_r of them makes the distribution of region r: every region draws these events anew, so an event of both makes both
 distributions with the probability p_r p_s. It is exact if the events of both tell as much of the parameters as others,
-alike in both regions.
+alike in both regions. The q_r g_r may be negative, as the errors of the rate and of the distribution may be opposite;
+then it does not count in c_rs.
+
+Where normalisations are fitted, everything follows from the bins. ln L changes by Σ_b a_b δμ_b with
+a_b = 1 - μ_b(θ_true) / μ_b, where μ_b are the expected events with the fitted factors, and q_r = Σ_b a_b² μ_b / 2. The
+mean of a_b in a region takes the place of a_r, what it leaves that of l_b. At the maximum Σ_b a_b S_bk is 0 over all
+bins, so neither the integration nor the number of generated events of a sample whose factor is fitted matters.
 
 The errors of areas and intervals are those of independent variations: the distributions without one group of the
 simulated events each (a jackknife), and the expected events changed by each principal component of their covariance,
@@ -39,9 +45,10 @@ import numpy as np
 
 from mmc.jobs.madminer.cross_sections import CrossSections, independent_changes
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.histograms import FLOOR
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood
-from mmc.jobs.statistics.simulated import FARTHEST, SAME, rate_share
+from mmc.jobs.statistics.simulated import FARTHEST, SAME, TemplateSums, rate_share
 
 NEAR = 4.6
 """At the true point the directions count as at points where ln L of expected data is smaller by at most this number."""
@@ -107,101 +114,127 @@ class JointError:
     """The part of f at the true point from events that make the distributions of two regions."""
 
     @classmethod
-    def of(
-        cls,
-        regions: Sequence[RegionLikelihood],
-        kind: str,
-        expected: Array | None = None,
-        log_likelihoods: Array | None = None,
-    ) -> "JointError":
+    def of(cls, regions: Sequence[RegionLikelihood], kind: str, fitted: Sequence[Array] | None = None) -> "JointError":
         """The error for limits of a kind.
 
-        :param expected: the expected events of each region, shape (regions, points); by default with nominal
-            normalisations
-        :param log_likelihoods: ln L of expected data of each region with them, shape (regions, points)
+        :param fitted: the events in the bins of each region with the normalisations that are fitted to expected data,
+            each of shape (points, bins); by default all normalisations are known
         """
-        data = "observed" if kind.startswith("observed") else ""
-        of_expected = kind.replace("observed", "").strip("_")
-        n_expected, n = (np.array([region.n[name] for region in regions])[:, np.newaxis] for name in ("", data))
-        factors = np.array([region.limits[kind].per_simulated for region in regions])
-        nominal = np.array([region.limits[of_expected].log_likelihood for region in regions])
-        mu = np.array([region.expected for region in regions])
-        with_rate = np.array(
-            [region.rate and "without_rate" not in kind and region.cross_sections is not None for region in regions]
-        )
-        relative = relative_covariance(regions)
-        shares = _rate_shares(n_expected, mu, nominal) * with_rate[:, np.newaxis]
-        of_shape = factors - shares * n * np.einsum("rrp->rp", relative)
-        if expected is not None and log_likelihoods is not None:
-            fitted = _rate_shares(n_expected, expected, log_likelihoods) * with_rate[:, np.newaxis]
-            of_shape += (shares - fitted) * n * np.array([_of_shape(region) for region in regions])
-            mu, nominal, shares = expected, log_likelihoods, fitted
-        q, correlation, of_shape = _distances(nominal), correlation_of_shapes(regions), np.maximum(of_shape, 0.0)
-        rates, shapes = np.sign(mu - mu[:, -1:]) * np.sqrt(q * shares * n), np.sqrt(q * of_shape)
-        whole, alone = q.sum(axis=0), np.square(shapes).sum(axis=0)
-        of_shapes = np.einsum("rp,rsp,sp->p", shapes, correlation, shapes)
-        of_samples = _of_samples(regions, rates, np.sqrt(q * (1.0 - shares) * n))
-        total = np.maximum(np.einsum("rp,rsp,sp->p", rates, relative, rates) + of_shapes + of_samples, 0.0)
+        if fitted is None:
+            parts = [_Part.nominal(region, kind) for region in regions]
+        else:
+            parts = [_Part.fitted(region, kind, events) for region, events in zip(regions, fitted, strict=True)]
+        q, rates, own = (np.array([getattr(part, name) for part in parts]) for name in ("q", "rate", "own"))
+        relative, correlation = relative_covariance(regions), correlation_of_shapes(regions)
+        correlation *= 1.0 - np.eye(len(regions))[:, :, np.newaxis]
+        shapes, whole, of_samples = np.sqrt(np.maximum(own, 0.0)), q.sum(axis=0), _of_samples(regions, parts)
+        of_both = np.einsum("rp,rsp,sp->p", shapes, correlation, shapes)
+        of_rates = np.einsum("rp,rsp,sp->p", rates, relative, rates)
+        total = np.maximum(of_rates + own.sum(axis=0) + of_both + of_samples, 0.0)
         near = whole <= max(NEAR, whole[whole > 0.0].min(initial=np.inf))
-        at_truth, of_shared = (n[:, 0] @ factors[:, -1]) / n.sum(), 0.0
+        n = np.array([region.n[_data_of(kind)] for region in regions])
+        at_truth = n @ [region.limits[kind].per_simulated[-1] for region in regions] / n.sum()  # type: ignore[index]
+        of_shared = 0.0
         if whole[near].any():
-            of_rates, of_both = (some[:, near] @ some[:, near].T / whole[near].sum() for some in (rates, shapes))
-            of_both *= correlation[:, :, -1]
-            at_truth = (of_rates * relative[:, :, -1] + of_both).sum() + of_samples[near].sum() / whole[near].sum()
-            of_shared = float(of_both.sum() - np.trace(of_both))
-        wider = np.sqrt(np.divide(of_shapes, alone, out=np.ones_like(alone), where=alone > 0.0))
+            rates_near, shapes_near = (some[:, near] @ some[:, near].T / whole[near].sum() for some in (rates, shapes))
+            of_shared = float((shapes_near * correlation[:, :, -1]).sum())
+            alone = (own.sum(axis=0) + of_samples)[near].sum() / whole[near].sum()
+            at_truth = max((rates_near * relative[:, :, -1]).sum() + of_shared + alone, 0.0)
+        alone = np.square(shapes).sum(axis=0)
+        wider = np.sqrt(1.0 + np.divide(of_both, alone, out=np.zeros_like(alone), where=alone > 0.0))
         return cls(np.divide(total, whole, out=np.full_like(total, at_truth), where=whole > 0.0), wider, of_shared)
 
 
-def _of_samples(regions: Sequence[RegionLikelihood], rates: Array, shapes: Array) -> Array:
-    """Σ_rs t_rs of all pairs of regions, shape (points,).
+@dataclass(frozen=True)
+class _Part:
+    """What one region contributes at all points."""
 
-    :param rates: ± √(q_rate N) of each region, shape (regions, points)
-    :param shapes: √((q - q_rate) N), of the same shape
-    """
-    found, parts = np.zeros(rates.shape[1]), list[tuple[CrossSections, Array, Array] | None]()
-    for region, of_rate, of_shape in zip(regions, rates, shapes, strict=True):
-        template = None if region.simulated is None else region.simulated.template
-        if template is None or region.cross_sections is None or region.coefficients is None:
-            parts.append(None)
-            continue
-        own, mus = template.errors(region.coefficients), region.coefficients @ region.cross_sections.of_samples.T
-        mu = region.expected[:, np.newaxis]
-        x = of_rate[:, np.newaxis] * np.divide(mus, mu, out=np.zeros_like(mus), where=mu > 0.0)
-        size = np.divide(of_shape, np.sqrt(own.data), out=np.zeros_like(of_shape), where=own.data > SAME)
-        parts.append((region.cross_sections, x, size[:, np.newaxis] * own.of_samples))
-    for (r, one), (s, other) in combinations(enumerate(parts), 2):
-        if one is None or other is None or s in regions[r].both:
-            continue
-        (sums, x, y), (others, x_s, y_s) = one, other
-        _, here, there = np.intersect1d(sums.names, others.names, return_indices=True)
-        both = x[:, here] * y_s[:, there] + y[:, here] * (x_s + y_s)[:, there]
-        found += 2.0 * both @ sums.common_of()[here]
+    q: Array
+    """ln L(θ_true) - ln L(θ) of expected data, shape (points,)."""
+    rate: Array
+    """± √(q_rate N), shape (points,)."""
+    own: Array
+    """q g, shape (points,): negative where the distribution takes back more of the error of the rate than it adds."""
+    of_samples: Array | None
+    """y_k, shape (points, samples); None without bins."""
+
+    @classmethod
+    def nominal(cls, region: RegionLikelihood, kind: str) -> "_Part":
+        """That of a likelihood whose normalisations are known."""
+        n, of_expected = region.n[_data_of(kind)], kind.replace("observed", "").strip("_")
+        log = region.limits[of_expected].log_likelihood
+        q = np.maximum(log[-1] - np.where(np.isfinite(log), log, -FARTHEST), 0.0)
+        share = _rate_share(region, log) if _knows_rate(region, kind) else np.zeros(len(q))
+        own = q * (region.limits[kind].per_simulated - share * n * relative_covariance([region])[0, 0])
+        rate = np.sign(region.expected - region.expected[-1]) * np.sqrt(q * share * n)
+        template = _template(region)
+        if template is None or region.coefficients is None:
+            return cls(q, rate, own, None)
+        errors = template.errors(region.coefficients)
+        size = np.sqrt(np.divide(q * (1.0 - share) * n, errors.data, out=np.zeros(len(q)), where=errors.data > SAME))
+        return cls(q, rate, own, size[:, np.newaxis] * errors.of_samples)
+
+    @classmethod
+    def fitted(cls, region: RegionLikelihood, kind: str, events: Array) -> "_Part":
+        """That of a likelihood whose normalisations are fitted, from the ``events`` in its bins (points, bins)."""
+        known = events.any(axis=1, keepdims=True) & (events[-1] > 0.0)
+        mu = np.where(known, np.maximum(events, FLOOR * events[-1]), 1.0)
+        numbers = np.where(known, 1.0 - events[-1] / mu, 0.0)
+        q = 0.5 * (np.square(numbers) * mu).sum(axis=1)
+        if region.coefficients is None or region.simulated is None or region.cross_sections is None:
+            return cls(q, np.zeros(len(q)), q * region.limits[kind].per_simulated, None)
+        scale = np.maximum(region.expected, 0.0) * (0.5 * region.n[_data_of(kind)] / region.n[""]) ** 0.5
+        template, of_samples, both = _template(region), None, np.zeros(len(q))
+        if template is None:
+            shares = region.histograms[""].histogram.shares(slice(None))
+            shares = shares / np.where(shares.any(axis=1), shares.sum(axis=1), 1.0)[:, np.newaxis]
+            mean = (shares * numbers).sum(axis=1)
+            data = (shares * np.square(numbers - mean[:, np.newaxis])).sum(axis=1)
+            variance = data * region.simulated.per_effective(region.coefficients)
+        else:
+            errors = template.errors(region.coefficients, numbers)
+            mean, variance, both = errors.mean, errors.variance, errors.covariance
+            of_samples = scale[:, np.newaxis] * errors.of_samples
+        rate = scale * mean if _knows_rate(region, kind) else np.zeros(len(q))
+        return cls(q, rate, np.square(scale) * variance + 2.0 * rate * scale * both, of_samples)
+
+
+def _of_samples(regions: Sequence[RegionLikelihood], parts: Sequence[_Part]) -> Array:
+    """Σ_rs t_rs of all pairs of regions, shape (points,)."""
+    found, known = np.zeros(len(parts[0].q)), dict[int, tuple[CrossSections, Array, Array]]()
+    for r, (region, part) in enumerate(zip(regions, parts, strict=True)):
+        if region.cross_sections is not None and region.coefficients is not None:
+            mus, mu = region.coefficients @ region.cross_sections.of_samples.T, region.expected[:, np.newaxis]
+            x = part.rate[:, np.newaxis] * np.divide(mus, mu, out=np.zeros_like(mus), where=mu > 0.0)
+            known[r] = region.cross_sections, x, np.zeros_like(x) if part.of_samples is None else part.of_samples
+    for (r, (sums, x, y)), (s, (others, x_s, y_s)) in combinations(known.items(), 2):
+        if s not in regions[r].both:
+            _, here, there = np.intersect1d(sums.names, others.names, return_indices=True)
+            both = x[:, here] * y_s[:, there] + y[:, here] * (x_s + y_s)[:, there]
+            found += 2.0 * both @ sums.common_of()[here]
     return found
 
 
-def _distances(log_likelihoods: Array) -> Array:
-    """ln L(θ_true) - ln L(θ) of each region, not negative: shape (regions, points)."""
-    logs = np.where(np.isfinite(log_likelihoods), log_likelihoods, -FARTHEST)
-    return np.asarray(np.maximum(logs[:, -1:] - logs, 0.0))
+def _data_of(kind: str) -> str:
+    return "observed" if kind.startswith("observed") else ""
 
 
-def _rate_shares(n: Array, expected: Array, log_likelihoods: Array) -> Array:
-    """The part of the rate in the distance of each region, shape (regions, points)."""
-    safe = np.where(expected > 0.0, expected, 1.0)
-    of_rates = np.where(expected > 0.0, n * np.log(safe) - safe, -np.inf)
-    every = np.ones(expected.shape[1] - 1, dtype=bool)
-    logs = np.where(np.isfinite(log_likelihoods), log_likelihoods, -FARTHEST)
-    found = [rate_share(*pair, every) for pair in zip(of_rates, logs, strict=True)]
-    return np.clip(found, 0.0, 1.0)
+def _knows_rate(region: RegionLikelihood, kind: str) -> bool:
+    """Whether limits of this kind include the rate, and the error of the rate from the simulation."""
+    return region.rate and "without_rate" not in kind and region.cross_sections is not None
 
 
-def _of_shape(region: RegionLikelihood) -> Array:
-    """V/D of the distribution of a region at all points; 0 where it is not known."""
-    if region.simulated is None or region.coefficients is None:
-        return np.zeros(len(region.expected))
-    near = np.arange(len(region.expected)) < len(region.expected) - 1
-    return region.simulated.of_shape(region.coefficients, near)[0]
+def _template(region: RegionLikelihood) -> TemplateSums | None:
+    """The sums in the bins; None if the errors of the simulation are not known, or there are no bins."""
+    return None if region.simulated is None or region.cross_sections is None else region.simulated.template
+
+
+def _rate_share(region: RegionLikelihood, log: Array) -> Array:
+    """The part of the rate in -2 ln λ of expected data with this ln L, shape (points,)."""
+    mu, every = region.expected, np.ones(len(log) - 1, dtype=bool)
+    safe = np.where(mu > 0.0, mu, 1.0)
+    of_rate = np.where(mu > 0.0, region.n[""] * np.log(safe) - safe, -np.inf)
+    return np.clip(rate_share(of_rate, np.where(np.isfinite(log), log, -FARTHEST), every), 0.0, 1.0)
 
 
 def without_groups(regions: Sequence[RegionLikelihood]) -> Iterator[list[RegionLikelihood]]:

@@ -8,8 +8,7 @@ import numpy as np
 
 from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.closure.truth import FLOOR
-from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Template
+from mmc.jobs.statistics.histograms import FLOOR, IMPOSSIBLE, ROUNDING, Template
 from mmc.jobs.statistics.limits import Grid, Limits
 from mmc.jobs.statistics.neyman import Cells, ToySource
 from mmc.jobs.statistics.problem import LimitProblem

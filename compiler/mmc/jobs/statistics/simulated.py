@@ -29,18 +29,19 @@ import numpy as np
 import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array, EventFile, Partition
-from mmc.jobs.statistics.histograms import Filled
+from mmc.jobs.statistics.histograms import FLOOR, Filled
 
 FARTHEST = 1e6
 """ln L is smaller by at most this number."""
-FLOOR = 1e-6
-"""The smallest ratio of the probabilities of a bin."""
 SAME = 1e-20
 """Distributions with a smaller D are the same."""
-MOST_SUMS = 50_000_000
-"""The largest number of sums of weights over the events in a bin and a sample: 0.4 GB."""
+SAME_DISTANCE = 0.01
+"""Two points are equally far from the true point if their distances differ by at most this part."""
+MOST_SUMS = 20_000_000
+"""The largest number of sums of weights over the events in a bin and a sample: 0.16 GB, and three times as much while
+bins are filled."""
 BLOCK = 1_000_000
-"""The largest number of bins, and of products of weights, at some points in memory at once."""
+"""The largest number of sums of weights in bins, and of their products, at some points in memory at once."""
 
 
 @lru_cache(maxsize=4)
@@ -54,7 +55,7 @@ def totals(file: EventFile, partition: Partition) -> Filled:
 
 def n_samples(file: EventFile, n_bins: int) -> int:
     """The number of samples whose sums in so many bins fit into memory; 0 if they do not, and f has N/n."""
-    n = len(file.cross_sections.names)
+    n = max(len(file.samples), 1)
     return n if n_bins * n * len(file.benchmarks) <= MOST_SUMS else 0
 
 
@@ -62,12 +63,14 @@ def n_samples(file: EventFile, n_bins: int) -> int:
 class TemplateErrors:
     """The error of a distribution at some points; 0 where no distribution exists."""
 
+    mean: Array
+    """Σ_b p_b a_b of numbers a_b, of which l_b is what their mean leaves, shape (points,)."""
     data: Array
     """D, shape (points,)."""
     variance: Array
     """V, shape (points,)."""
     covariance: Array
-    """± C, shape (points,)."""
+    """C, shape (points,)."""
     of_samples: Array
     """Σ_b l_b S_bk / S, shape (points, samples)."""
 
@@ -91,24 +94,30 @@ class TemplateSums:
     part: Array | float
     """The part of all events that is in the bins."""
 
-    def errors(self, coefficients: Array) -> "TemplateErrors":
-        """What the error of the distribution is at points with these morphing coefficients (points, benchmarks)."""
+    def errors(self, coefficients: Array, numbers: Array | None = None) -> "TemplateErrors":
+        """What the error of the distribution is at points with these morphing coefficients (points, benchmarks).
+
+        :param numbers: what a change of ln L is for one event more in each bin, shape (points, bins); by default the
+            logarithms of the ratio to the true point
+        """
         n_bins, n_samples, n_benchmarks = self.of_samples.shape
-        size = max(1, BLOCK // max(n_bins, n_benchmarks * max(n_samples, n_benchmarks)))
-        starts = range(0, len(coefficients), size)
-        found = [self._errors(coefficients[start : start + size]) for start in starts]
+        size = max(1, BLOCK // (n_benchmarks * max(n_bins, n_samples, n_benchmarks)))
+        rows = [slice(start, start + size) for start in range(0, len(coefficients), size)]
+        found = [self._errors(coefficients[some], None if numbers is None else numbers[some]) for some in rows]
         return TemplateErrors(*map(np.concatenate, zip(*found, strict=True)))
 
-    def _errors(self, rows: Array) -> tuple[Array, Array, Array, Array]:
+    def _errors(self, rows: Array, numbers: Array | None) -> tuple[Array, ...]:
         sums = self.of_samples.sum(axis=1)
         totals, true = sums.sum(axis=0), sums @ self.truth
         whole, of_rates = rows @ totals, rows @ self.rates.T
         possible = (whole > 0.0) & (of_rates.sum(axis=1) > 0.0)
         scale = np.where(possible, 1.0 / np.where(possible, whole, 1.0), 0.0)[:, np.newaxis]
         p, known = scale * (rows @ sums.T), self.known & (true > 0.0)
-        ratio = np.where(known, p / np.where(known, true / true.sum(), 1.0), 1.0)
-        logs = np.where(possible[:, np.newaxis], np.log(np.maximum(ratio, FLOOR)), 0.0)
-        logs -= (p * logs).sum(axis=1, keepdims=True)
+        if numbers is None:
+            ratio = np.where(known, p / np.where(known, true / true.sum(), 1.0), 1.0)
+            numbers = np.where(possible[:, np.newaxis], np.log(np.maximum(ratio, FLOOR)), 0.0)
+        mean = (p * numbers).sum(axis=1)
+        logs = numbers - mean[:, np.newaxis]
         squares = np.square(scale) * np.einsum("pi,bij,pj->pb", rows, self.products, rows, optimize=True)
         each = np.tensordot(logs, self.of_samples, axes=(1, 0))  # (points, samples, benchmarks)
         of_samples = scale * np.einsum("pkj,pj->pk", each, rows)
@@ -116,8 +125,12 @@ class TemplateSums:
         data = np.maximum((p * np.square(logs)).sum(axis=1), 0.0)
         variance = (squares * np.square(logs)).sum(axis=1) + np.square(of_samples) @ self.common
         covariance = self.part * (squares * logs).sum(axis=1) + (of_samples * relative) @ self.common
-        grows = np.sign(rows @ self.rates.sum(axis=0) - self.truth @ self.rates.sum(axis=0))
-        return data, np.maximum(variance, 0.0), grows * covariance, of_samples
+        return mean, data, np.maximum(variance, 0.0), covariance, of_samples
+
+    def grows(self, coefficients: Array) -> Array:
+        """The sign of μ(θ) - μ(θ_true) at the same points."""
+        rates = self.rates.sum(axis=0)
+        return np.asarray(np.sign(coefficients @ rates - self.truth @ rates))
 
 
 @dataclass(frozen=True)
@@ -147,16 +160,16 @@ class SimulatedSums:
         """V/D and ± C/√D at the same points.
 
         :param near: the points that stand for the true point, where both D and V vanish, and for those without a
-            distribution
+            distribution; the point of the smallest D if none of them has a D
         """
         if self.template is None:
             return self.per_effective(coefficients), np.zeros(len(coefficients))
         own = self.template.errors(coefficients)
         differs = own.data > SAME
-        of_near, found = differs & near, []
-        total = float(own.data[of_near].sum())
-        for value in (own.variance, np.sqrt(own.data) * own.covariance):
-            average = float(value[of_near].sum()) / total if total else 0.0
+        of_near = _standing(differs & near, np.where(differs, own.data, np.inf))
+        both, found = self.template.grows(coefficients) * np.sqrt(own.data) * own.covariance, []
+        for value in (own.variance, both):
+            average = float(value[of_near].sum() / own.data[of_near].sum()) if of_near.any() else 0.0
             found.append(np.divide(value, own.data, out=np.full(len(own.data), average), where=differs))
         return found[0], found[1]
 
@@ -178,6 +191,7 @@ class SimulatedSums:
         :param gradients: their derivatives, shape (parameters, benchmarks)
         :param share_slope: the derivatives of ``rate_share``, shape (parameters,)
         """
+        assert self.template is None
         of_rate = _relative_slope(coefficients, self.covariance, self.rates)
         of_shape = _relative_slope(coefficients, self.products, self.sums)
         row = coefficients[np.newaxis]
@@ -207,16 +221,23 @@ def _relative_slope(coefficients: Array, covariance: Array | None, sums: Array) 
     return np.asarray(2.0 * (half - float(coefficients @ half) / total * sums) / total**2)
 
 
+def _standing(near: npt.NDArray[np.bool_], distances: Array) -> npt.NDArray[np.bool_]:
+    """The points that stand for the true point: those nearby or, without any, the nearest ones; none if all distances
+    are infinite."""
+    smallest = float(distances.min(initial=np.inf))
+    return near if near.any() or not np.isfinite(smallest) else distances <= smallest * (1.0 + SAME_DISTANCE)
+
+
 def rate_share(of_rate: Array, whole: Array, near: npt.NDArray[np.bool_]) -> Array:
     """q_rate over q at each point, from ln L of the rate and of everything; the last point is the true one.
 
-    :param near: the points, without the last, that stand for the true point, where both vanish
+    :param near: the points, without the last, that stand for the true point, where both vanish; the point of the
+        smallest q if all of them vanish there too
     """
     distances = [values[-1] - np.maximum(values, values[-1] - FARTHEST) for values in (of_rate, whole)]
     q_rate, q = distances[0], np.maximum(*distances)
-    inside = np.append(near, False)
-    total = float(q[inside].sum())
-    average = float(q_rate[inside].sum()) / total if total > 0.0 else 0.0
+    inside = _standing(np.append(near, False) & (q > 0.0), np.where(q > 0.0, q, np.inf))
+    average = float(q_rate[inside].sum() / q[inside].sum()) if inside.any() else 0.0
     return np.asarray(np.divide(q_rate, q, out=np.full(len(q), average), where=q > 0.0))
 
 

@@ -10,11 +10,9 @@ import numpy as np
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.toys import AsimovLogRatio, blocks
 from mmc.jobs.statistics.expectation import Expectation
+from mmc.jobs.statistics.histograms import FLOOR
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import ShapeLikelihood
-
-FLOOR = 1e-6
-"""Smaller and negative joint ratios are replaced by this value; the ratio is 0 for an event that is impossible at θ."""
 
 
 def joint_ratio(

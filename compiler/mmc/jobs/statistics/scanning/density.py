@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.toys import blocks
-from mmc.jobs.statistics.closure.truth import FLOOR
-from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Binning, Filled
+from mmc.jobs.statistics.histograms import FLOOR, IMPOSSIBLE, ROUNDING, Binning, Filled
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import VariedHistogram
 from mmc.jobs.statistics.scanning.linear import linear_shape

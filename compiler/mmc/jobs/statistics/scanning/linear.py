@@ -12,7 +12,7 @@ import numpy as np
 
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.toys import blocks
-from mmc.jobs.statistics.closure.truth import FLOOR
+from mmc.jobs.statistics.histograms import FLOOR
 from mmc.jobs.statistics.scanning.shape import Shape
 
 Direction = Callable[[Array, Array], Array]

@@ -98,7 +98,7 @@ class Surface:
         """The derivatives of 1 + f by the parameters; None if they are not known."""
         simulation, file, expected = self.simulation, self.simulation.file, self.expected or self
         of_expected = expected._nominal.slope
-        if of_expected is None:
+        if of_expected is None or simulation.template is not None:
             return None
 
         def slope(point: Array) -> Array:
