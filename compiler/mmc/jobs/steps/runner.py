@@ -221,10 +221,11 @@ def _is_finished(command: _Command, entry: JobEntry) -> bool:
 
 def _records_of_inputs(command: _Command, entry: JobEntry) -> Iterator[Record]:
     """The records of the outputs that the job is given and that are there."""
-    job = StepJob(command.stage, command.job, {}, entry.seed, command.inputs, command.out, reads=entry.reads)
-    for name, paths in command.inputs.items():
+    folders = {name: tuple(path for path in paths if path.is_dir()) for name, paths in command.inputs.items()}
+    job = StepJob(command.stage, command.job, {}, entry.seed, folders, command.out, reads=entry.reads)
+    for name in folders:
         with suppress(StepError):
-            for folder in job.outputs(name) if all(path.is_dir() for path in paths) else ():
+            for folder in job.outputs(name):
                 with suppress(StepError):
                     yield read_record(folder)
 
