@@ -226,6 +226,7 @@ class Attack:
                 for one in {process.pid, *descendants(process.pid)}:
                     with suppress(ProcessLookupError):
                         os.kill(one, signal.SIGKILL)
+                last = time.monotonic()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(1.0)
 

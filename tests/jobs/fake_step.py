@@ -23,6 +23,8 @@ def run(job: StepJob) -> None:
     (job.out / "early.txt").write_text("written before the end")
     if "fail" in job.settings:
         raise ERRORS[job.settings["fail"]](*job.settings["with"])
+    for name, file in job.settings.get("read", {}).items():
+        job.one(name) if file is None else job.file(name, file)
     if "import" in job.settings:
         __import__(job.settings["import"])
     if "sleep" in job.settings:

@@ -7,7 +7,7 @@ counts as unchanged; any other file is read whole.
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -106,6 +106,14 @@ class Record:
         if not file:
             return self.digest == digest
         return file in self.outputs and self.only(file).digest == digest
+
+    def changed_inputs(self, there: Iterable["Record"]) -> Iterator[str]:
+        """The makers of inputs, of those that are there, whose outputs are not what the job has read."""
+        made = {record.maker: record for record in there}
+        for name, digest in self.inputs.items():
+            maker, _, file = name.partition("/")
+            if maker in made and not made[maker].has(file, digest):
+                yield maker
 
     def damage(self, folder: Path, *, whole: bool) -> str | None:
         """How the output in a folder differs from the record, beginning with the name of a file; None if it does not.

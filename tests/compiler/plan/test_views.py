@@ -15,21 +15,24 @@ from mmc.compiler.language.schema import fill_defaults
 from mmc.compiler.plan import views
 from mmc.compiler.plan.make import make_plan
 from mmc.compiler.plan.memory import (
-    HELD,
+    CELL,
+    EVENTS,
     INPUT,
     MADMINER,
-    MAKES,
+    MOST_CRITICAL,
     MOST_RATIOS,
     MOST_TOYS,
     NETWORK,
     POINT,
     POINT_OF_RATE,
     POINT_OF_REPORT,
+    RATIO,
     TORCH,
+    TOYS,
     memory,
     memory_mib,
 )
-from mmc.compiler.plan.model import Plan
+from mmc.compiler.plan.model import Job, Plan, Stage
 from mmc.compiler.study.build import build_study
 
 from tests.strategies import NASTY
@@ -132,9 +135,6 @@ def test_memory_on_a_grid_is_at_least_the_measured_one(shape: tuple[int, ...], m
         ("combine", 0, 160, 505),
         ("combine", 0, 310, 614),
         ("combine", 0, 931, 415),
-        ("ingest", 0, 160, 387),
-        ("ingest", 0, 800, 1117),
-        ("ingest", 0, 931, 900),
         ("sample", 310, 443, 1094),
         ("sample", 310, 1390, 3020),
         ("train", 266, 0, 897),
@@ -150,11 +150,51 @@ def test_memory_on_a_grid_is_at_least_the_measured_one(shape: tuple[int, ...], m
     ],
 )
 def test_memory_of_events_is_at_least_the_measured_one(stage: str, read: int, own: int, measured: int) -> None:
-    """In MB, with small grids: the largest and the narrowest estimates of docs/scaling.md."""
-    held = HELD[stage]
-    events = own if stage in MAKES else read
-    needed = held.program + held.own * own * 1e6 + min(held.events * events * 1e6, held.most)
+    """In MB, without grids: the largest and the narrowest estimates of docs/scaling.md."""
+    maker = "sample" if stage == "train" else "combine"
+    there = _stage(maker, Job("read", {}, (), 1, "", size=read * 10**6))
+    settings = {"of": {}} if stage == "combinations" else {}
+    job = Job("own", settings, ((maker, "read"),) if read else (), 1, "", size=own * 10**6)
+    needed = memory(Plan("study", "title", "", (there, _stage(stage, job)), {}))[stage, "own"]
     assert measured * 1e6 < needed < 2.7 * measured * 1e6
+
+
+def _stage(name: str, job: Job) -> Stage:
+    return Stage(name, "physics", name, name, (job,), {})
+
+
+def test_memory_without_a_known_number_of_events() -> None:
+    """Events in files: samples are counted, and the test events of a network are the 20,000 that a grid always gets."""
+    data = study_data("toy-simulator/study.yaml")
+    for method in data["methods"].values():
+        method |= {"samples": 100_000_000, "validation_samples": 2_000}
+    data["evaluation"]["grid"]["theta"]["points"] = 1_000
+    plan = make_plan(build_study(fill_defaults(data)), dict.fromkeys(("zero.npz", "train.npz"), ""))
+    needed = memory(plan)
+    (sampled,) = (job for job in plan.stage("sample").jobs if job.name == "carl")
+    assert needed["sample", "carl"] == MADMINER + round(2.1 * sampled.size) > 2e9
+    of_points = 1_000 * (EVENTS * RATIO + TOYS + POINT)
+    assert needed["evaluate", "carl"] == TORCH + NETWORK + of_points
+    assert EVENTS * RATIO == 160_000
+    assert not any(stage == "ingest" for stage, _ in needed)
+
+
+def test_memory_of_critical_values_from_toys() -> None:
+    """Log ratios of 50,000 toys in all, each at 100 or 2,500 points, at most 50 million of four bytes; and whole tables
+    of 8 x 8 bins of the score, of two regions for the combination, and of 5 x (2 + 2) bins of observables."""
+    data = study_data("drell-yan/regions.yaml")
+    histogram = {"observables": ["m_ll", "cos_theta"], "bins": {"m_ll": 5, "cos_theta": [-1.0, 0.0, 1.0]}}
+    data["evaluation"]["baselines"] = {"rate": True, "histogram": histogram}
+    jobs = [("evaluate", "sally.low"), ("baselines", "rate.low"), ("baselines", "histogram.high")]
+    jobs += [("combinations", "mass.sally"), ("combinations", "mass.fisher"), ("train", "sally.low")]
+    for points, sums in ((10, 20_000_000), (50, MOST_CRITICAL)):
+        data["evaluation"]["grid"] = {name: {"points": points} for name in data["parameters"]}
+        needed = []
+        for confidence in ("asymptotic", "toys"):
+            data["evaluation"]["confidence"] = confidence
+            needed.append(memory(make_plan(build_study(fill_defaults(data)), {})))
+        tables = [sums + points**2 * bins * CELL for bins in (64, 0, 20, 128)]
+        assert [needed[1][job] - needed[0][job] for job in jobs] == [*tables, 0, 0]
 
 
 def test_little_memory_is_not_mentioned(plan: Plan) -> None:

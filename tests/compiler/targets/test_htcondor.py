@@ -14,7 +14,7 @@ from mmc.errors import MmcError
 
 from tests.compiler.targets.conftest import Place, StepProgram
 from tests.compiler.targets.plans import expected_commands, make_plan, recorded
-from tests.condor import pool, run_dag
+from tests.condor import installed, pool, run_dag
 
 READ = """
 import json, sys
@@ -159,3 +159,10 @@ def test_the_most_tasks_at_a_time_and_images() -> None:
 def test_a_study_for_another_batch_system() -> None:
     with pytest.raises(MmcError, match="is for slurm: compile for the target slurm"):
         TARGETS["htcondor"](replace(make_plan(), batch=Batch("slurm")), Options())
+
+
+def test_a_pool_that_is_not_configured_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "condor_config_val").write_text("#!/bin/sh\necho Not defined: $1 >&2\nexit 1\n")
+    (tmp_path / "condor_config_val").chmod(0o755)
+    with pytest.raises(pytest.skip.Exception, match="condor_config_val LIBEXEC: Not defined: LIBEXEC"):
+        installed("LIBEXEC", f"{tmp_path}:/bin")

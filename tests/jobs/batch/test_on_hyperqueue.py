@@ -1,7 +1,9 @@
 """What HyperQueue is told of jobs."""
 
 import json
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mmc.errors import UsageError
@@ -37,3 +39,18 @@ def test_bundles_of_before_tell_no_memory(tmp_path: Path) -> None:
     (tmp_path / on_hyperqueue.LAYOUT).write_text(json.dumps({"study": "x"}))
     with pytest.raises(UsageError, match=r"does not hold a bundle of the target hyperqueue$"):
         on_hyperqueue.submit(tmp_path, mixed_versions=False)
+
+
+def test_a_run_ends_with_its_jobs_and_not_with_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last job ends after the first look; the next one would be a minute later."""
+    looked, told = threading.Event(), []
+
+    def look() -> None:
+        told.append("look")
+        looked.set()
+
+    connection = SimpleNamespace(wait_for_jobs=lambda jobs, callback: looked.wait(30.0))
+    client = SimpleNamespace(submit=lambda job: SimpleNamespace(id=1), connection=connection)
+    monkeypatch.setattr(on_hyperqueue, "LOOK_S", 60.0)
+    on_hyperqueue._run_all(client, None, SimpleNamespace(look=look, end=lambda: told.append("end")))  # type: ignore[arg-type]
+    assert told == ["look", "end"]

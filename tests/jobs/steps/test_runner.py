@@ -171,6 +171,33 @@ def test_an_engine_that_starts_anew_makes_no_output_twice(folder: Folder, monkey
     assert made() == {"a": 5}
 
 
+def test_an_engine_that_starts_anew_makes_an_output_again_if_an_input_has_changed(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whether it has read the whole input, or a file of it; a missing input is none that has changed."""
+    (tmp_path / "file").write_text("beside the study")
+    inputs: dict[str, Any] = {
+        **{name: folder.run("configure", name, {"a": 1}) for name in ("whole", "part", "other")},
+        **{"file": tmp_path / "file", "missing": tmp_path / "missing"},
+    }
+
+    def is_made(**changes: Any) -> bool:
+        before = folder.out("configure", "job").stat().st_ino
+        with monkeypatch.context() as context:
+            context.delenv(runner.RESUME)
+            for name, settings in changes.items():
+                folder.run("configure", name, settings)
+        folder.run("configure", "job", {"read": {"whole": None, "part": "early.txt"}}, **inputs)
+        return folder.out("configure", "job").stat().st_ino != before
+
+    monkeypatch.setenv(runner.RESUME, "1")
+    folder.run("configure", "job", {"read": {"whole": None, "part": "early.txt"}}, **inputs)
+    assert not is_made() and not is_made(part={"a": 2}, other={"a": 2}) and not is_made(whole={"a": 1})
+    assert is_made(whole={"a": 2}) and not is_made()
+    monkeypatch.setenv(runner.RESUME, "0")
+    assert is_made()
+
+
 def test_a_folder_that_no_job_wrote_is_kept(folder: Folder) -> None:
     out = folder.out("configure", "job")
     out.mkdir(parents=True)

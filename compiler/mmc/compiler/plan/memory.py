@@ -4,11 +4,13 @@ Jobs read event files and samples in blocks, and hold a bounded part of them. Be
 what they read. A job of samples holds the samples that it draws twice, of any number. Limits on a grid hold the
 likelihoods of the toys of the closure tests at its points, up to a bound, and more for every point.
 
-All numbers are measured: docs/scaling.md compares them with the estimates, stage by stage.
+The numbers are measured: docs/scaling.md compares them with the estimates, stage by stage. Those of critical values
+from toys follow from the arrays that are held. Jobs of ``ingest`` have no estimate: a plan does not know how many
+events are in a file of others.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +20,12 @@ from mmc.compiler.catalogue.stages import (
     COMBINATIONS,
     COMBINE,
     EVALUATE,
-    INGEST,
     REPORT,
     SAMPLE,
     TRAIN,
     TUNE,
 )
-from mmc.compiler.plan.model import Job, Plan, Stage
+from mmc.compiler.plan.model import Job, Plan
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,12 @@ class Held:
     """The most that it holds of them."""
 
 
+Settings = Mapping[str, Any]
+AllSettings = Mapping[tuple[str, str], Settings]
+
 MADMINER, TORCH = 150_000_000, 390_000_000
 HELD = {
     COMBINE.name: Held(MADMINER, events=2.3, most=600_000_000),
-    INGEST.name: Held(MADMINER, events=1.6, most=1_100_000_000),
     SAMPLE.name: Held(MADMINER, own=2.1, events=1.2, most=800_000_000),
     TRAIN.name: Held(TORCH, events=2.2, most=1_100_000_000),
     TUNE.name: Held(TORCH, events=2.2, most=1_100_000_000),
@@ -55,14 +58,16 @@ HELD = {
 }
 INPUT = 24_000
 """What ``combine`` holds for each of its inputs."""
-MAKES = (COMBINE.name, INGEST.name)
-"""The stages that write event files, and hold those alone."""
 TOYS, MOST_TOYS, POINT = 30_000, 400_000_000, 4_500
 """What limits hold for each point of a grid: likelihoods of toys, together at most a bound, and all else."""
 POINT_OF_RATE = 1_200
 """What the limits of the rate hold for each point, and those of each part of a combination."""
+CRITICAL, MOST_CRITICAL, CELL = 200_000, 200_000_000, 12
+"""What critical values from toys hold for each point, at most, and for each pair of a point and a bin."""
 NETWORK, RATIO, MOST_RATIOS = 100_000_000, 8, 800_000_000
 """What the evaluation of a network of ratios holds, and for each pair of a test event and a point, and at most."""
+EVENTS = 20_000
+"""Test events, where a plan does not know how many there are: so many are used on a grid of any size."""
 POINT_OF_REPORT = 100
 """What the report holds for each point of each of the limits."""
 
@@ -70,21 +75,21 @@ POINT_OF_REPORT = 100
 def memory(plan: Plan) -> dict[tuple[str, str], int]:
     """The memory of the jobs by stage and name, as far as the size of what they hold is known before the run."""
     jobs = {(stage.name, job.name): job for stage in plan.stages for job in stage.jobs}
-    points = {
-        (stage.name, job.name): _points({**stage.settings, **job.settings})
+    settings: AllSettings = {
+        (stage.name, job.name): {**stage.settings, **job.settings}
         for stage in plan.stages
         if stage.name in HELD
         for job in stage.jobs
     }
     found = {}
-    for stage in plan.stages:
-        held = HELD.get(stage.name)
-        for job in stage.jobs if held else ():
-            read = job.size if stage.name in MAKES else sum(jobs[need].size for need in _events(stage.name, job))
-            of_grid = _of_grid(stage, job, jobs, points)
-            if held and (read or of_grid):
-                of_events = min(round(held.events * read), held.most) + _inputs(stage, job) * INPUT
-                found[stage.name, job.name] = held.program + round(held.own * job.size) + of_events + of_grid
+    for key, own_settings in settings.items():
+        (stage, _), job = key, jobs[key]
+        held = HELD[stage]
+        read = job.size if stage == COMBINE.name else sum(jobs[need].size for need in _events(stage, job))
+        own, of_grid = round(held.own * job.size), _of_grid(key, jobs, settings)
+        if read or own or of_grid:
+            of_events = min(round(held.events * read), held.most) + _inputs(own_settings) * INPUT
+            found[key] = held.program + own + of_events + of_grid
     return found
 
 
@@ -99,35 +104,63 @@ def memory_mib(plan: Plan) -> dict[str, int]:
 
 def _events(stage: str, job: Job) -> list[tuple[str, str]]:
     """The jobs whose events or samples a job reads: samples for networks, and event files for all others."""
-    kinds = (SAMPLE.name,) if stage in (TRAIN.name, TUNE.name) else MAKES
-    return [need for need in job.needs if need[0] in kinds]
+    kind = SAMPLE.name if stage in (TRAIN.name, TUNE.name) else COMBINE.name
+    return [need for need in job.needs if need[0] == kind]
 
 
-def _inputs(stage: Stage, job: Job) -> int:
-    """The event files that a job combines."""
-    entries = {**stage.settings, **job.settings}["jobs"] if stage.name == COMBINE.name else ()
-    return sum(entry.get("parts", 1) for entry in entries)
+def _inputs(settings: Settings) -> int:
+    """The event files that a job combines; 0 for all other jobs."""
+    return sum(entry.get("parts", 1) for entry in settings.get("jobs", ()))
 
 
-def _points(settings: Mapping[str, Any]) -> int:
+def _points(settings: Settings) -> int:
     """The points of a job's grid; 0 without limits on a grid."""
     if settings.get("baseline") == FISHER.name or not settings.get("grid"):
         return 0
     return math.prod(int(axis["points"]) for axis in settings["grid"].values())
 
 
-def _of_grid(stage: Stage, job: Job, jobs: Mapping[tuple[str, str], Job], points: Mapping[tuple[str, str], int]) -> int:
+def _cells(settings: Settings) -> int:
+    """The bins of a job's likelihood, with those outside of explicit edges; 0 without bins."""
+    if not _points(settings):
+        return 0
+    if "bins" in settings:
+        return math.prod(map(_size, settings["bins"]))
+    if isinstance(settings.get("score_bins"), Sequence):
+        return int(math.prod(settings["score_bins"]))  # of each axis
+    of_component = _size(settings.get("binning") or settings.get("score_bins", 0))
+    return int(of_component ** len(settings["parameters"]))
+
+
+def _size(bins: Any) -> int:
+    """The bins of an axis: adaptive ones, equal ones, or those between edges."""
+    if isinstance(bins, int):
+        return bins
+    return int(bins["n"]) + 2 if isinstance(bins, Mapping) else len(bins) + 1
+
+
+def _of_grid(key: tuple[str, str], jobs: Mapping[tuple[str, str], Job], every: AllSettings) -> int:
     """What a job holds for the points of its grid, or of those of the limits that it shows."""
-    if stage.name == REPORT.name:
-        return POINT_OF_REPORT * sum(points.get(need, 0) for need in job.needs)
-    settings: Mapping[str, Any] = {**stage.settings, **job.settings}
-    n = points[stage.name, job.name]
-    if stage.name == COMBINATIONS.name:
-        return n * POINT_OF_RATE * len(settings["of"])
+    (stage, _), job, settings = key, jobs[key], every[key]
+    limits = [every[need] for need in job.needs if need in every]
+    if stage == REPORT.name:
+        return POINT_OF_REPORT * sum(map(_points, limits))
+    n = _points(settings)
+    if stage == COMBINATIONS.name:
+        return n * POINT_OF_RATE * len(settings["of"]) + _of_critical_values(settings, limits)
+    of_toys = 0 if stage == TUNE.name else _of_critical_values(settings, [settings])  # trials are compared without
     if not n or settings.get("baseline") == RATE.name:
-        return n * POINT_OF_RATE
+        return n * POINT_OF_RATE + of_toys
     ratios = 0
-    if stage.name == EVALUATE.name and "score_bins" not in settings:
-        n_events = sum(jobs[need].events for need in _events(stage.name, job)) * settings["test_split"]
-        ratios = NETWORK + min(round(n * n_events * RATIO), MOST_RATIOS)
-    return min(n * TOYS, MOST_TOYS) + ratios + n * POINT
+    if stage == EVALUATE.name and "score_bins" not in settings:
+        n_events = sum(jobs[need].events for need in _events(stage, job)) * settings["test_split"]
+        ratios = NETWORK + min(round(n * (n_events or EVENTS) * RATIO), MOST_RATIOS)
+    return min(n * TOYS, MOST_TOYS) + ratios + n * POINT + of_toys
+
+
+def _of_critical_values(settings: Settings, parts: Sequence[Settings]) -> int:
+    """What critical values from toys hold: log ratios of toys at all points, and the tables of the parts with bins."""
+    n = max(map(_points, parts), default=0)  # 0 for Fisher information
+    if not n or settings.get("confidence") != "toys":
+        return 0
+    return min(n * CRITICAL, MOST_CRITICAL) + n * sum(map(_cells, parts)) * CELL

@@ -169,11 +169,12 @@ def _run_all(client: Any, job: Any, watch: Watch) -> None:
         except BaseException as error:
             ended.append(error)
 
-    threading.Thread(target=wait, daemon=True).start()
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
     while not ended:
         started = time.monotonic()
         watch.look()
-        time.sleep(max(LOOK_S, 4 * (time.monotonic() - started)))
+        waiting.join(max(LOOK_S, 4 * (time.monotonic() - started)))
     watch.end()
     if ended[0] is not None:
         raise MmcError(f"HyperQueue's server has ended: {_reason(ended[0])}") from ended[0]

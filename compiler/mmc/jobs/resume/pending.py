@@ -55,12 +55,9 @@ def _changed_input(table: RunTable, row: int, upstream: list[int]) -> str | None
     Outputs that are missing or out of date are not compared: their jobs run first, then this job is looked at again.
     """
     record = table.outputs[row].record
-    made = {output.record.maker: output.record for output in map(table.outputs.__getitem__, upstream) if output.record}
-    for name, digest in {} if record is None else record.inputs.items():
-        maker, _, file = name.partition("/")
-        if maker in made and not made[maker].has(file, digest):
-            return f"its input {maker} has changed"
-    return None
+    there = (output.record for output in map(table.outputs.__getitem__, upstream) if output.record)
+    changed = None if record is None else next(record.changed_inputs(there), None)
+    return None if changed is None else f"its input {changed} has changed"
 
 
 def _rounds(

@@ -22,7 +22,7 @@ from mmc.compiler.catalogue.stages import STAGES
 from mmc.compiler.settings.configuration import JobEntry, job_entry
 from mmc.errors import MmcError, StepError
 from mmc.files import Folder
-from mmc.jobs.job import KEPT, StepJob, read_json, write_json
+from mmc.jobs.job import KEPT, StepJob, read_record, write_json
 from mmc.jobs.record import RECORD, Record
 from mmc.jobs.seeds import seed_generators
 from mmc.jobs.steps.limits import StoppedError, end_with_engine, limited, time_limit_s, wait
@@ -39,7 +39,8 @@ THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 FINGERPRINT = "MMC_FINGERPRINT"
 """The environment variable with the fingerprint of the job that the engine means."""
 RESUME = "MMC_RESUME"
-"""The environment variable that has a job end at once whose output is there: the engine cannot tell what is done."""
+"""The environment variable that, as 1, has a job end at once whose output is there, made of the same inputs: the engine
+cannot tell what is done."""
 USAGE = "usage: mmc step STAGE --config FILE (--job NAME | --jobs NAME ...) [--INPUT PATH ...]... --out DIR"
 EXIT_USAGE = 2
 
@@ -75,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
     log_path = out.with_name(out.name + ".log")
     try:
         _check_ours(out, log_path)
-        if not (os.environ.get(RESUME) and is_done(argv)):
+        if not (_resumes() and is_done(argv)):
             with _logging_to(log_path):
                 _run(command)
     except (Exception, KeyboardInterrupt, StoppedError) as error:
@@ -103,7 +104,7 @@ def is_done(argv: Sequence[str]) -> bool:
         entry, _, _ = _configuration(command)
     except (_UsageError, StepError):
         return False  # running it tells what is wrong
-    return _is_finished(command, entry.fingerprint)
+    return _is_finished(command, entry)
 
 
 def _parse(argv: Sequence[str]) -> _Command:
@@ -143,7 +144,7 @@ def _run(command: _Command) -> None:
     lock = command.out.with_name(f".{command.out.name}.lock")
     claimed = held(lock, "mmc step", wait_s=math.inf, waiting=log.info, unlocked=log.warning)
     with limited(time_limit_s(command.stage, limit)), claimed as claim:
-        if (claim.waited or os.environ.get(RESUME)) and _is_finished(command, entry.fingerprint):
+        if (claim.waited or _resumes()) and _is_finished(command, entry):
             log.info("%s[%s] was done by another process", command.stage, command.job)
             return
         place, name = _beside(command.out), f".{command.out.name}.part"
@@ -204,13 +205,33 @@ def _record(job: StepJob, seconds: float, track: Tracker) -> Record:
     return record.with_outputs(job.out, declared.changing)
 
 
-def _is_finished(command: _Command, fingerprint: str) -> bool:
-    """Whether the output is there already, undamaged."""
+def _is_finished(command: _Command, entry: JobEntry) -> bool:
+    """Whether the output is there already, undamaged, and made of the inputs that are there now."""
     try:
-        record = Record.of(read_json(command.out / RECORD), command.out)
-        return record.fingerprint == fingerprint and record.damage(command.out, whole=False) is None
+        record = read_record(command.out)
+        changed = record.changed_inputs(_records_of_inputs(command, entry))
+        return (
+            record.fingerprint == entry.fingerprint
+            and record.damage(command.out, whole=False) is None
+            and next(changed, None) is None
+        )
     except (MmcError, OSError):
         return False
+
+
+def _records_of_inputs(command: _Command, entry: JobEntry) -> Iterator[Record]:
+    """The records of the outputs that the job is given and that are there."""
+    folders = {name: tuple(path for path in paths if path.is_dir()) for name, paths in command.inputs.items()}
+    job = StepJob(command.stage, command.job, {}, entry.seed, folders, command.out, reads=entry.reads)
+    for name in folders:
+        with suppress(StepError):
+            for folder in job.outputs(name):
+                with suppress(StepError):
+                    yield read_record(folder)
+
+
+def _resumes() -> bool:
+    return os.environ.get(RESUME) == "1"
 
 
 def _configuration(command: _Command) -> tuple[JobEntry, int, float | None]:

@@ -461,7 +461,7 @@ claim() {
     folders+=("$out/$stage")
   done
   said=$({ mkdir -p -- "${folders[@]}" && : >>"$out/events.log"; } 2>&1) || refuse_to_write "$said"
-  exec 3>"$out/events.log"
+  exec 3>"$out/events.log" || refuse_to_write 'events.log cannot be opened'
   export MMC_ENGINE=$$ # a job ends with this process
 }
 
