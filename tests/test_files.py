@@ -224,6 +224,7 @@ ALLOWED = {
     "mmc.jobs.matrix_elements.sources": "a temporary folder, into which a model is unpacked",
     "mmc.jobs.report.figures": "a picture in memory",
     "mmc.jobs.statistics.limits": OWN_OUTPUT,
+    "mmc.jobs.steps.asking": "a temporary file without a name",
     "mmc.jobs.steps.detect": OWN_OUTPUT,
     "mmc.jobs.steps.import_events": OWN_OUTPUT,
     "mmc.jobs.steps.report": OWN_OUTPUT,

@@ -16,7 +16,7 @@ EXIT_FULL = 4
 FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 """The error numbers of a write that finds no room: the disk, the largest file or the user's quota."""
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
 
 def killed_by(number: int) -> str:
@@ -43,6 +43,12 @@ def end_with_parent(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
     except OSError:
         pass
+
+
+def name_process(name: str) -> None:
+    """Let Linux show this process as ``name``, of which it keeps 15 bytes, in ``top`` and ``ps -e``."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode())
 
 
 def memory_of_machine() -> int:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,18 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def started(fake: Path) -> list[str]:
     return (fake / "started").read_text().splitlines() if (fake / "started").exists() else []
+
+
+def children_of(process: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def words_of(process: int) -> list[bytes]:
+    return Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+
+
+def open_files(process: int) -> set[Path]:
+    return {link.readlink() for link in Path(f"/proc/{process}/fd").iterdir()}
 
 
 def is_running(pid: int) -> bool:
@@ -219,7 +232,13 @@ def test_killed_and_taken_up_again(fake: Path, study: Path) -> None:
     (fake / "sleep").write_text("0.3")
     with start(fake, study, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         wait_for(lambda: len(started(fake)) >= 4)
-        script = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+        (script,) = (child for child in children_of(process.pid) if any(b"run.sh" in word for word in words_of(child)))
+        lock, events = (study.parent / "runs" / "drell-yan-tiny" / "out" / name for name in (RUN, "events.log"))
+        assert {lock, events} <= open_files(script)
+        for child in children_of(script):
+            with suppress(FileNotFoundError):  # it has ended
+                if b"step" in words_of(child):
+                    assert {lock, events} & open_files(child) == {lock}
         process.kill()
     (fake / "sleep").write_text("0")
     with start(fake, study, stdout=subprocess.PIPE) as process:

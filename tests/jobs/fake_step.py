@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -18,6 +19,8 @@ ERRORS: dict[str, type[Exception]] = {
     "runtime": RuntimeError,
 }
 
+held: list[tempfile.TemporaryDirectory[str]] = []
+
 
 def run(job: StepJob) -> None:
     (job.out / "early.txt").write_text("written before the end")
@@ -27,6 +30,8 @@ def run(job: StepJob) -> None:
         job.one(name) if file is None else job.file(name, file)
     if "import" in job.settings:
         __import__(job.settings["import"])
+    if "hold" in job.settings:
+        held.append(tempfile.TemporaryDirectory(dir=job.settings["hold"]))
     if "sleep" in job.settings:
         sys.stderr.write("asleep\n")
         sys.stderr.flush()

@@ -1,6 +1,7 @@
 """The server of ``mmc run`` off which jobs are forked (:mod:`mmc.jobs.steps.server`)."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,17 +10,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from mmc.compiler.catalogue.stages import DETECT, IMPORT_EVENTS
 from mmc.compiler.plan.model import Plan
 
 PROGRAM = (sys.executable, "-P", "-m", "mmc.jobs.steps.server")
 """-P, as the folder where mmc is called may hold modules of anybody."""
 WAIT_S = 5.0
-"""The time in which jobs must end that still run when the program that started them has ended."""
+"""The time in which jobs must end that still run when the program that started them has ended; then they are killed."""
+THREADED = (IMPORT_EVENTS.name, DETECT.name)
+"""The stages whose steps import awkward, and with it pyarrow, which starts a thread."""
 
 
 def served(plan: Plan) -> list[str]:
     """The stages whose jobs may be forked: those of one thread, as the threads of a library do not survive a fork."""
-    return [stage.name for stage in plan.stages if stage.resources.cpus == 1 and stage.image is None]
+    own = (stage for stage in plan.stages if stage.image is None and stage.name not in THREADED)
+    return [stage.name for stage in own if stage.resources.cpus == 1]
 
 
 @contextmanager
@@ -52,5 +57,15 @@ def serving(stages: Sequence[str], folder: Path, log: BinaryIO) -> Iterator[dict
             yield {SERVER: f"{asks.fileno()} {os.fstat(asks.fileno()).st_ino}"}
         finally:
             asks.close()
-            with suppress(subprocess.TimeoutExpired):
-                server.wait(WAIT_S)
+            _end(server)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of the last job. None may write into the folder when the next run uses it."""
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(WAIT_S)
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGKILL)  # with all jobs
+            server.wait()

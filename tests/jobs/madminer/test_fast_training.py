@@ -60,7 +60,7 @@ def test_other_networks_are_trained_by_madminer(options: dict[str, Any]) -> None
     assert loss == expected and all(map(torch.equal, own, autograd))
 
 
-def test_a_loss_that_is_not_a_number_ends_the_training() -> None:
+def test_a_loss_that_is_not_a_number_ends_the_training(caplog: pytest.LogCaptureFixture) -> None:
     model, data = network(), batch()
     before = [parameter.clone() for parameter in model.parameters()]
     data["t_xz"][0, 0] = float("nan")
@@ -70,6 +70,12 @@ def test_a_loss_that_is_not_a_number_ends_the_training() -> None:
     with pytest.raises(NanException):
         trainer.batch_val(data, LOSSES, WEIGHTS)
     assert all(map(torch.equal, model.parameters(), before))
+    with torch.no_grad():
+        model.layers[0].weight[0, 0] = float("nan")
+    with pytest.raises(NanException):
+        trainer.batch_val(batch(), LOSSES, WEIGHTS)
+    ends = "are not finite: the training ends"
+    assert caplog.messages[-3:] == [f"targets {ends}", f"targets {ends}", f"outputs of the network {ends}"]
 
 
 def test_adam_takes_one_operation_for_all_parameters_and_changes_only_the_rounding() -> None:

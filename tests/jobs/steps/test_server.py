@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from mmc.cli import job_server
-from mmc.jobs.steps.asking import SERVER, ask
+from mmc.compiler.catalogue.stages import STAGES
+from mmc.jobs.steps.asking import FILES, SERVER, ask
+from mmc.jobs.steps.runner import THREAD_LIMITS
 
 from tests.compiler.plan.plans import plan_of
 from tests.jobs import fake_step
@@ -29,6 +32,16 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+HERE = """
+import sys
+from types import SimpleNamespace
+sys.modules["mmc.jobs.steps.configure"] = SimpleNamespace(run=lambda job: (job.out / "here").touch())
+from mmc.cli.step import run_step
+sys.exit(run_step(sys.argv[1:]))
+"""
+"""`mmc step` with another step than the server's."""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
@@ -43,8 +56,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str
     assert (tmp_path / "log").read_text() == ""
 
 
-def start(server: Mapping[str, str], words: list[str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "mmc", "step", *words]
+def start(server: Mapping[str, str], words: list[str], program: str = "") -> subprocess.Popen[str]:
+    command = [sys.executable, *(["-c", program] if program else ["-m", "mmc", "step"]), *words]
     return subprocess.Popen(command, env=server, close_fds=False, stderr=subprocess.PIPE, text=True)
 
 
@@ -54,6 +67,14 @@ def job_of(process: subprocess.Popen[str], folder: Folder) -> int:
     while "asleep" not in process.stderr.readline():
         assert process.poll() is None
     return int((folder.path / "configure" / ".job.lock").read_text().splitlines()[1].split()[0])
+
+
+def comm_of(process: int) -> str:
+    return Path(f"/proc/{process}/comm").read_text().strip()
+
+
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def has_ended(job: int) -> bool:
@@ -115,17 +136,78 @@ def test_a_killed_job_is_told_as_a_shell_does(folder: Folder, server: dict[str, 
     assert process.returncode == 137
 
 
-def test_a_killed_server_stops_its_jobs(folder: Folder, server: dict[str, str]) -> None:
-    with start(server, folder.arguments("configure", "job", {"sleep": 60}, {}, 1)) as process:
+def test_a_killed_server_costs_no_job(folder: Folder, server: dict[str, str]) -> None:
+    with start(server, folder.arguments("configure", "job", {"sleep": 60}, {}, 1), HERE) as process:
         job = job_of(process, folder)
-        status = Path(f"/proc/{job}/status").read_text()
-        (parent,) = (int(line.split()[1]) for line in status.splitlines() if line.startswith("PPid"))
-        os.kill(parent, signal.SIGKILL)
-        process.communicate(timeout=60)
-    assert process.returncode == 137 and has_ended(job)
+        assert comm_of(job) == "mmc configure"
+        os.kill(parent_of(job), signal.SIGKILL)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert "stopped by SIGTERM" in said and has_ended(job)
+    assert process.returncode == 0 and names(folder.path / "configure") == ["job", "job.log"]
+    assert names(folder.out("configure", "job")) == ["here", "job.json"], "the process that had asked made it"
     with start(server, folder.arguments("configure", "job", configure_settings(), {}, 1)) as process:
         process.communicate(timeout=60)
     assert process.returncode == 0, "without it, the job runs as the process that was started"
+
+
+@pytest.mark.usefixtures("programs_mind_signals")
+def test_a_signal_that_comes_before_the_job_ends_the_process_that_asked(folder: Folder) -> None:
+    """The server may import for seconds; then it sees that nobody waits for the job."""
+    asked, asks = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with asked, asks:
+        asks.set_inheritable(True)
+        server = {**os.environ, SERVER: f"{asks.fileno()} {os.fstat(asks.fileno()).st_ino}"}
+        with start(server, folder.arguments("configure", "job", {}, {}, 1)) as process:
+            stage, (*of_job, last), _, _ = socket.recv_fds(asked, 1024, FILES)
+            process.terminate()
+    assert (stage, len(of_job), process.returncode) == (b"configure", FILES - 1, -signal.SIGTERM)
+    for file in of_job:
+        os.close(file)
+    with socket.socket(fileno=last) as client:
+        assert client.recv(1) == b""
+
+
+def test_a_request_without_its_files_is_no_job(folder: Folder, server: dict[str, str]) -> None:
+    number, _, _ = server[SERVER].partition(" ")
+    with socket.socket(fileno=os.dup(int(number))) as asks:
+        asks.send(b"configure")
+        socket.send_fds(asks, [b"configure"], [0, 1])
+    with start(server, folder.arguments("configure", "job", {}, {}, 1)) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == 0 and (folder.out("configure", "job") / "result.json").is_file()
+
+
+def test_a_job_that_does_not_stop_is_killed(folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the next run would use its folder at the same time."""
+    monkeypatch.setattr(job_server, "PROGRAM", (sys.executable, "-c", PROGRAM))
+    monkeypatch.setattr(job_server, "WAIT_S", 0.1)
+    with (tmp_path / "log").open("wb") as log, job_server.serving(["configure"], ROOT, log) as found:
+        process = start({**os.environ, **found}, folder.arguments("configure", "job", {"sleep": 60}, {}, 1), HERE)
+        job = job_of(process, folder)
+        os.kill(job, signal.SIGSTOP)
+        process.terminate()
+    assert has_ended(job)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, "nobody starts a job anew that was to stop"
+
+
+def test_steps_that_are_forked_start_no_thread() -> None:
+    steps = [STAGES[name].step for name in STAGES.keys() - set(job_server.THREADED)]
+    program = (
+        f"import os, sys, {', '.join(steps)}; print(len(os.listdir('/proc/self/task')), 'madminer' in sys.modules)"
+    )
+    environment = os.environ | dict.fromkeys(THREAD_LIMITS, "1")
+    found = subprocess.run([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True)
+    assert found.stdout == b"1 False\n"
+
+
+def test_what_a_job_holds_is_removed_at_its_end(folder: Folder, server: dict[str, str], tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    with start(server, folder.arguments("configure", "job", {"hold": str(place)}, {}, 1)) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == 0 and not list(place.iterdir())
 
 
 @pytest.mark.parametrize("other", ["", "7", "x y", "999 1", f"{10**20} 1", "0 {inode}"])

@@ -49,8 +49,8 @@ MADMINER, TORCH = 150_000_000, 390_000_000
 HELD = {
     COMBINE.name: Held(MADMINER, events=2.3, most=600_000_000),
     SAMPLE.name: Held(MADMINER, own=2.1, events=1.2, most=800_000_000),
-    TRAIN.name: Held(TORCH, events=2.2, most=1_100_000_000),
-    TUNE.name: Held(TORCH, events=2.2, most=1_100_000_000),
+    TRAIN.name: Held(TORCH, events=3.2, most=1_650_000_000),
+    TUNE.name: Held(TORCH, events=3.2, most=1_650_000_000),
     EVALUATE.name: Held(TORCH, events=2.7, most=1_200_000_000),
     BASELINES_STAGE.name: Held(MADMINER, events=3.0, most=800_000_000),
     COMBINATIONS.name: Held(MADMINER, events=2.0, most=1_200_000_000),

@@ -4,8 +4,9 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Sequence
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmc.jobs.steps.limits import end_with_engine
@@ -25,7 +26,8 @@ NUMBER_BYTES = 8
 def ask(words: Sequence[str]) -> int | None:
     """Let the server run the job given by the words after ``mmc step``, and wait for its end.
 
-    :returns: the exit code, that of a shell; None if there is no server, or if it leaves the job to this process
+    :returns: the exit code, that of a shell; None if this process is to run the job: there is no server, it leaves the
+        job to this process, or it has ended before the job
     """
     number, _, inode = os.environ.pop(SERVER, "").partition(" ")
     if not (words and number.isdecimal() and inode.isdecimal()):
@@ -40,23 +42,19 @@ def ask(words: Sequence[str]) -> int | None:
 def _ask(server: socket.socket, words: Sequence[str]) -> int | None:
     end_with_engine()
     told, tells = socket.socketpair()
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until it is known which process they are for
     with told:
-        try:
-            with tells, os.fdopen(os.memfd_create("job"), "wb") as request:
-                request.write(json.dumps([words, str(Path.cwd()), dict(os.environ)]).encode())
-                request.flush()
-                socket.send_fds(server, [words[0].encode()], [0, 1, 2, request.fileno(), tells.fileno()])
-            job = _number(told)
-            if not job:
-                return None
-            for number in STOPPING:
-                if signal.getsignal(number) is not signal.SIG_IGN:  # as after nohup
-                    signal.signal(number, lambda number, _frame: _stop(job, number))
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-        code = _number(told)
-    return 128 + signal.SIGKILL if code is None else code  # without its server, a job is stopped
+        with tells, tempfile.TemporaryFile() as request:
+            request.write(json.dumps([words, str(Path.cwd()), dict(os.environ)]).encode())
+            request.flush()
+            socket.send_fds(server, [words[0].encode()], [0, 1, 2, request.fileno(), tells.fileno()])
+        job = _number(told)  # a signal ends this process, and so the job as soon as there is one
+        if not job:
+            return None
+        with _passed_on(job) as signals:
+            code = _number(told)
+    if code is None and signals:  # the server has ended too
+        return 128 + signals[0]
+    return code
 
 
 def _number(told: socket.socket) -> int | None:
@@ -68,6 +66,20 @@ def _number(told: socket.socket) -> int | None:
     return int.from_bytes(found, "little") if len(found) == NUMBER_BYTES else None
 
 
-def _stop(job: int, number: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(job, number)
+@contextmanager
+def _passed_on(job: int) -> Iterator[list[int]]:
+    """Pass signals that stop a job on to its process during the block; yields those that have come."""
+    come: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        come.append(number)
+        with suppress(ProcessLookupError):
+            os.kill(job, number)
+
+    heard = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
+    previous = {number: signal.signal(number, stop) for number in heard}
+    try:
+        yield come
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,11 +1,12 @@
 """``python -m mmc.jobs.steps.server``: forks jobs off one process that has imported what they need.
 
-A job takes half a second to two seconds to import numpy, MadMiner or torch. ``mmc run`` starts this server beside
-``run.sh``, and ``mmc step`` asks it (:mod:`mmc.jobs.steps.asking`). A job is a process of its own with the words, the
-folder, the environment and the files of ``mmc step``. It is killed when ``mmc step`` ends, and stopped when the server
-does.
+A job takes half a second to two seconds to import numpy, scipy, matplotlib or torch. ``mmc run`` starts this server
+beside ``run.sh``, and ``mmc step`` asks it (:mod:`mmc.jobs.steps.asking`). A job is a process of its own with the
+words, the folder, the environment and the files of ``mmc step``. It is killed when ``mmc step`` ends, and stopped when
+the server does; then ``mmc step`` runs the job itself.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -24,6 +25,7 @@ from mmc.errors import MmcError
 from mmc.jobs.steps import runner
 from mmc.jobs.steps.asking import FILES, NUMBER_BYTES, STOPPING
 from mmc.jobs.steps.limits import ENGINE
+from mmc.processes import name_process
 
 
 def main(argv: Sequence[str]) -> int:
@@ -61,8 +63,11 @@ class _Server:
     def _take(self) -> None:
         """Take a request."""
         stage, files, _, _ = socket.recv_fds(self._asked, 1024, FILES, socket.MSG_CMSG_CLOEXEC)
-        if not stage:  # nobody is left
-            self._forget(self._asked)
+        if len(files) != FILES:
+            for file in files:
+                os.close(file)
+            if not stage:  # nobody is left
+                self._forget(self._asked)
             return
         *of_job, last = files
         client = socket.socket(fileno=last)
@@ -77,7 +82,11 @@ class _Server:
             client.close()
 
     def _imports(self, stage: str) -> bool:
-        """Import what the jobs of a stage need; False if they are to run elsewhere."""
+        """Import what the jobs of a stage need; False if they are to run elsewhere.
+
+        Steps import MadMiner where they use it, so it is not among these modules: records tell by ``sys.modules`` with
+        which packages an output was made, and only the jobs that use MadMiner may name it.
+        """
         if stage not in self._stages:
             return False
         try:
@@ -118,9 +127,9 @@ class _Server:
             if not job:
                 return
             code = os.waitstatus_to_exitcode(status)
-            client = self._running.pop(job)
-            _tell(client, code if code >= 0 else 128 - code)
-            self._forget(client)
+            if client := self._running.pop(job, None):
+                _tell(client, code if code >= 0 else 128 - code)
+                self._forget(client)
 
     def _forget(self, connection: socket.socket) -> None:
         with suppress(KeyError):  # its client has ended
@@ -144,6 +153,7 @@ def _run(files: Sequence[int], server: int) -> NoReturn:
         with os.fdopen(request, "rb") as text:
             text.seek(0)
             words, folder, environment = json.load(text)
+        name_process(f"mmc {words[0]}")
         os.chdir(folder)
         os.environ.clear()
         os.environ |= environment | {ENGINE: str(server)}
@@ -151,7 +161,9 @@ def _run(files: Sequence[int], server: int) -> NoReturn:
     except BaseException:
         traceback.print_exc()
     finally:
-        with suppress(OSError):
+        with suppress(Exception):
+            atexit._run_exitfuncs()  # remove temporary folders, as at the end of any program
+        with suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)

@@ -67,7 +67,7 @@ declare -A cores=(
 declare -A memory=(
   [combine]=144
   [sample]=144
-  [train]=372
+  [train]=373
   [evaluate]=469
   [baselines]=145
   [report]=191
@@ -446,9 +446,10 @@ refuse_to_write() {
 
 # Make the folders, and keep a second run out of them.
 claim() {
-  local stage said folders=() descriptor=''
+  local stage said kept folders=() descriptor=''
   said=$(mkdir -p -- "$out" 2>&1) || refuse_to_write "$said"
   if [[ -n ${MMC_RUN_LOCK-} && $out/run.lock -ef /dev/fd/$MMC_RUN_LOCK ]]; then
+    [[ $MMC_RUN_LOCK != 3 ]] || exec {kept}<&3 # the events take its place
     unset MMC_RUN_LOCK # mmc run holds the locks
   else
     lock -x "$out" run.lock

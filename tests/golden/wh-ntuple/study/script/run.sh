@@ -63,8 +63,7 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
-  [sample]=144
-  [train]=373
+  [train]=374
   [evaluate]=387
   [baselines]=158
   [report]=191
@@ -431,9 +430,10 @@ refuse_to_write() {
 
 # Make the folders, and keep a second run out of them.
 claim() {
-  local stage said folders=() descriptor=''
+  local stage said kept folders=() descriptor=''
   said=$(mkdir -p -- "$out" 2>&1) || refuse_to_write "$said"
   if [[ -n ${MMC_RUN_LOCK-} && $out/run.lock -ef /dev/fd/$MMC_RUN_LOCK ]]; then
+    [[ $MMC_RUN_LOCK != 3 ]] || exec {kept}<&3 # the events take its place
     unset MMC_RUN_LOCK # mmc run holds the locks
   else
     lock -x "$out" run.lock
@@ -445,7 +445,7 @@ claim() {
     folders+=("$out/$stage")
   done
   said=$({ mkdir -p -- "${folders[@]}" && : >>"$out/events.log"; } 2>&1) || refuse_to_write "$said"
-  exec 3>"$out/events.log" || refuse_to_write 'events.log cannot be opened'
+  exec 3>"$out/events.log"
   export MMC_ENGINE=$$ # a job ends with this process
 }
 

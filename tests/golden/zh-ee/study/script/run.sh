@@ -67,7 +67,7 @@ declare -A cores=(
 declare -A memory=(
   [combine]=153
   [sample]=152
-  [train]=376
+  [train]=378
   [evaluate]=415
   [baselines]=187
   [report]=195
@@ -445,9 +445,10 @@ refuse_to_write() {
 
 # Make the folders, and keep a second run out of them.
 claim() {
-  local stage said folders=() descriptor=''
+  local stage said kept folders=() descriptor=''
   said=$(mkdir -p -- "$out" 2>&1) || refuse_to_write "$said"
   if [[ -n ${MMC_RUN_LOCK-} && $out/run.lock -ef /dev/fd/$MMC_RUN_LOCK ]]; then
+    [[ $MMC_RUN_LOCK != 3 ]] || exec {kept}<&3 # the events take its place
     unset MMC_RUN_LOCK # mmc run holds the locks
   else
     lock -x "$out" run.lock
