@@ -64,7 +64,7 @@ POINT_OF_RATE = 1_200
 """What the limits of the rate hold for each point, and those of each part of a combination."""
 CRITICAL, MOST_CRITICAL, CELL = 200_000, 200_000_000, 12
 """What critical values from toys hold for each point, at most, and for each pair of a point and a bin."""
-NETWORK, RATIO, MOST_RATIOS = 100_000_000, 8, 800_000_000
+NETWORK, RATIO, MOST_RATIOS = 100_000_000, 8, 600_000_000
 """What the evaluation of a network of ratios holds, and for each pair of a test event and a point, and at most."""
 EVENTS = 20_000
 """Test events, where a plan does not know how many there are: so many are used on a grid of any size."""

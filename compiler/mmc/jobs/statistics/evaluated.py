@@ -8,8 +8,8 @@ from mmc.jobs.learning.estimators import LogRatio
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.toys import blocks
 
-KEPT = 100_000_000
-"""The largest number of log ratios kept in memory: 0.4 GB in single precision, which is that of the networks."""
+KEPT = 75_000_000
+"""The largest number of log ratios kept in memory: 0.3 GB in single precision, which is that of the networks."""
 
 
 class Evaluated:

@@ -63,6 +63,7 @@ declare -A cores=(
 
 # Memory in MiB that a job of each stage needs, where that is known before the run.
 declare -A memory=(
+  [sample]=144
   [train]=374
   [evaluate]=387
   [baselines]=158
@@ -445,7 +446,7 @@ claim() {
     folders+=("$out/$stage")
   done
   said=$({ mkdir -p -- "${folders[@]}" && : >>"$out/events.log"; } 2>&1) || refuse_to_write "$said"
-  exec 3>"$out/events.log"
+  exec 3>"$out/events.log" || refuse_to_write 'events.log cannot be opened'
   export MMC_ENGINE=$$ # a job ends with this process
 }
 
