@@ -81,19 +81,24 @@ def test_outputs_get_the_names_that_their_jobs_have_now(run: Path) -> None:
     assert take_renamed(now, out) == 0
 
 
+def reads(out: Folder, job: str, inputs: dict[str, str]) -> None:
+    """Let the record of a job tell that it has read these outputs."""
+    path = out.path / job / "job.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"inputs": inputs}))
+
+
 def test_records_of_jobs_tell_the_new_names_of_what_they_read(run: Path) -> None:
-    """Of a job that has another name now, and of one that has not; also of single files."""
-    out = Folder(run / "out")
-    for name, inputs in {
-        "one": {"configure[configure]": "1"},
-        "two": {"simulate[one]": "2", "simulate[one]/inner/events.lhe": "3"},
-    }.items():
-        path = out.path / "simulate" / name / "job.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"inputs": inputs}))
+    """Of a job that has another name now, and of one that has not; of single files too, not of outputs that are gone."""
+    out, events = Folder(run / "out"), "inner/events.lhe"
+    one, set_up = read_record(out.path / "simulate" / "one"), read_record(out.path / "configure" / "configure")
+    reads(out, "simulate/one", {"configure[configure]": set_up.digest})
+    of_one = {"simulate[one]": one.digest, f"simulate[one]/{events}": one.only(events).digest}
+    reads(out, "simulate/two", {**of_one, "simulate[old]": "gone"})
     assert take_renamed([("configure", "set-up", "a"), ("simulate", "first", "b"), JOBS[2]], out) == 2
     found = {name: read_record(out.path / "simulate" / name) for name in ("first", "two")}
-    assert found["first"].inputs == {"configure[set-up]": "1"}
-    assert found["two"].inputs == {"simulate[first]": "2", "simulate[first]/inner/events.lhe": "3"}
+    assert found["first"].inputs == {"configure[set-up]": set_up.digest}
+    names = [name.replace("one", "first") for name in of_one]
+    assert found["two"].inputs == {**dict(zip(names, of_one.values(), strict=True)), "simulate[old]": "gone"}
     for record in found.values():
         record.check(out.path / "simulate" / record.job, whole=True)
 
@@ -102,7 +107,9 @@ def test_records_of_jobs_tell_the_new_names_of_what_they_read(run: Path) -> None
 def test_a_kill_loses_no_output(run: Path, monkeypatch: pytest.MonkeyPatch, moves: int) -> None:
     """In a chain, the place of an output that has got another name is that of another one at once."""
     out, left, move = Folder(run / "out"), [moves], Folder.move
-    now = [("simulate", "two", "b"), ("simulate", "three", "c")]
+    now = [JOBS[0], ("simulate", "two", "b"), ("simulate", "three", "c")]
+    digests = [read_record(out.path / "simulate" / name).digest for name in ("one", "two")]
+    reads(out, "configure/configure", {"simulate[one]": digests[0], "simulate[two]": digests[1]})
 
     def stopped(self: Folder, old: str, new: str) -> None:
         if not left[0]:
@@ -119,3 +126,5 @@ def test_a_kill_loses_no_output(run: Path, monkeypatch: pytest.MonkeyPatch, move
         assert (record.job, record.fingerprint) == (name, fingerprint)
         record.check(out.path / stage / name, whole=True)
     assert not list((out.path / "simulate").glob(".*"))
+    inputs = read_record(out.path / "configure" / "configure").inputs
+    assert inputs == {"simulate[two]": digests[0], "simulate[three]": digests[1]}

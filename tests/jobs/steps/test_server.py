@@ -23,11 +23,13 @@ from tests.support import ROOT, study_data
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such sockets")
 
 PROGRAM = """
-import sys
+import atexit, os, shutil, sys
 from tests.compiler.plan.plans import plan_of
 from tests.jobs import fake_step
 sys.modules["mmc.jobs.steps.configure"] = fake_step
 from mmc.jobs.steps.server import main
+if "OF_SERVER" in os.environ:
+    atexit.register(shutil.rmtree, os.environ["OF_SERVER"])
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -45,6 +47,15 @@ sys.exit(run_step(sys.argv[1:]))
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
+
+
+@pytest.fixture
+def of_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that the server is to remove at its end."""
+    place = tmp_path / "of server"
+    place.mkdir()
+    monkeypatch.setenv("OF_SERVER", str(place))
+    return place
 
 
 @pytest.fixture
@@ -202,12 +213,15 @@ def test_steps_that_are_forked_start_no_thread() -> None:
     assert found.stdout == b"1 False\n"
 
 
-def test_what_a_job_holds_is_removed_at_its_end(folder: Folder, server: dict[str, str], tmp_path: Path) -> None:
+def test_what_a_job_holds_is_removed_at_its_end(
+    folder: Folder, of_server: Path, server: dict[str, str], tmp_path: Path
+) -> None:
     place = tmp_path / "place"
     place.mkdir()
     with start(server, folder.arguments("configure", "job", {"hold": str(place)}, {}, 1)) as process:
         process.communicate(timeout=60)
     assert process.returncode == 0 and not list(place.iterdir())
+    assert of_server.exists(), "a job removed what the server needs"
 
 
 @pytest.mark.parametrize("other", ["", "7", "x y", "999 1", f"{10**20} 1", "0 {inode}"])

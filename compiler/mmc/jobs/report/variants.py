@@ -181,5 +181,5 @@ def csv_table(variants: Mapping[str, Any]) -> str:
 
 def _outer(limit: Mapping[str, Any], parameter: str, level: str) -> tuple[float | None, ...]:
     """The number of intervals of a parameter, and the lowest and the highest value that is allowed."""
-    found = limit.get("intervals", {}).get(parameter, {}).get(level, [])
-    return (len(found), found[0][0], found[-1][1]) if found else (None, None, None)
+    found = limit.get("intervals", {}).get(parameter, {}).get(level)
+    return (None if found is None else len(found), found[0][0] if found else None, found[-1][1] if found else None)

@@ -1,6 +1,6 @@
 """Outputs that another run has made already, of jobs with the same fingerprints."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +60,6 @@ def take_renamed(jobs: Iterable[tuple[str, str, str]], out: Folder) -> int:
         if fingerprint_in(out.place(f"{stage}/{name}")) != fingerprint:
             lacking.setdefault(stage, {})[fingerprint] = name
     parts: dict[str, tuple[str, Record]] = {}
-    moved: dict[str, str] = {}
     for stage, names in lacking.items():
         place = out.place(stage)
         for folder in sorted(place.iterdir()) if place.is_dir() else ():
@@ -68,25 +67,43 @@ def take_renamed(jobs: Iterable[tuple[str, str, str]], out: Folder) -> int:
             record = _record(folder) if is_output else None
             if record is not None and record.fingerprint in names:
                 now = replace(record, job=names.pop(record.fingerprint))
-                moved[record.maker] = now.maker
                 parts[f"{stage}/{now.job}"] = _part(folder, record, out, stage), now
     for place_of_job, (part, now) in parts.items():  # only now, as a name may be that of an output that gets another
-        write_json(out.place(part) / RECORD, _reading(now, moved).to_json())
+        write_json(out.place(part) / RECORD, now.to_json())
         out.remove(place_of_job)
         out.move(part, place_of_job)
-    for stage, name, fingerprint in jobs if moved else ():
-        folder = out.place(f"{stage}/{name}")
-        record = None if f"{stage}/{name}" in parts else _record(folder)
-        if record is not None and record.fingerprint == fingerprint and (now := _reading(record, moved)) != record:
-            write_json(folder / RECORD, now.to_json())
+    if parts:
+        _rename_inputs(jobs, out)
     return len(parts)
 
 
-def _reading(record: Record, moved: Mapping[str, str]) -> Record:
-    """The record with the new names of the jobs whose outputs, or single files of them, its job has read."""
-    split = {name: name.partition("/") for name in record.inputs}
-    names = {name: f"{moved.get(maker, maker)}{slash}{file}" for name, (maker, slash, file) in split.items()}
-    return replace(record, inputs={names[name]: digest for name, digest in record.inputs.items()})
+def _rename_inputs(jobs: Iterable[tuple[str, str, str]], out: Folder) -> None:
+    """Let records name as inputs the jobs that have their names now: those whose outputs have the digests."""
+    records = {
+        f"{stage}/{name}": record
+        for stage, name, fingerprint in jobs
+        if (record := _record(out.place(f"{stage}/{name}"))) is not None and record.fingerprint == fingerprint
+    }
+    there = {record.maker: record for record in records.values()}
+    read = {name.partition("/")[2] for record in records.values() for name in record.inputs}
+    made: dict[tuple[str, str, str], set[str]] = {}
+    """Makers, by their stage, a file of their output, empty for all, and the digest of that."""
+    for record in records.values():
+        for file in read & {"", *record.outputs}:
+            digest = record.only(file).digest if file else record.digest
+            made.setdefault((record.stage, file, digest), set()).add(record.maker)
+
+    def named(name: str, digest: str) -> str:
+        maker, slash, file = name.partition("/")
+        if maker in there and there[maker].has(file, digest):
+            return name
+        same = made.get((maker.partition("[")[0], file, digest), set())
+        return f"{min(same)}{slash}{file}" if len(same) == 1 else name
+
+    for place, record in records.items():
+        inputs = {named(name, digest): digest for name, digest in record.inputs.items()}
+        if inputs != record.inputs:
+            write_json(out.place(place) / RECORD, replace(record, inputs=inputs).to_json())
 
 
 def _record(folder: Path) -> Record | None:

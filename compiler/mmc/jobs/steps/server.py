@@ -11,10 +11,12 @@ import gc
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
 import traceback
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -25,7 +27,7 @@ from mmc.errors import MmcError
 from mmc.jobs.steps import runner
 from mmc.jobs.steps.asking import FILES, NUMBER_BYTES, STOPPING
 from mmc.jobs.steps.limits import ENGINE
-from mmc.processes import name_process
+from mmc.processes import end_with_parent, name_process
 
 
 def main(argv: Sequence[str]) -> int:
@@ -110,6 +112,7 @@ class _Server:
             self._selector.close()
             for other in (self._asked, self._ended, self._ends, client, *self._running.values()):
                 other.close()
+            _leave_to_server()
             _run(files, server)
         return job
 
@@ -142,6 +145,13 @@ def _tell(client: socket.socket, number: int) -> None:
         client.send(number.to_bytes(NUMBER_BYTES, "little"))
 
 
+def _leave_to_server() -> None:
+    """Let no job remove what the server removes at its own end, such as the folder of matplotlib's configuration."""
+    atexit.unregister(shutil.rmtree)
+    for inherited in [*weakref.finalize._registry]:  # type: ignore[attr-defined]
+        inherited.atexit = False
+
+
 def _run(files: Sequence[int], server: int) -> NoReturn:
     """Run the job of a request in this process."""
     code = MmcError.exit_code
@@ -154,6 +164,9 @@ def _run(files: Sequence[int], server: int) -> NoReturn:
             text.seek(0)
             words, folder, environment = json.load(text)
         name_process(f"mmc {words[0]}")
+        end_with_parent(server)
+        if os.getppid() != server:  # it has ended before that, and so `mmc step` makes the job
+            os._exit(code)
         os.chdir(folder)
         os.environ.clear()
         os.environ |= environment | {ENGINE: str(server)}

@@ -53,7 +53,7 @@ def classify(ranked: Array, events: Reweighted) -> dict[str, float]:
     for half in (0, 1):
         learned, tested = np.flatnonzero(halves != half)[:LEARNED], np.flatnonzero(halves == half)
         discriminant = _discriminant(features(ranked[learned]), events.estimated[learned], events.simulated[learned])
-        blocks = [tested[start : start + BLOCK] for start in range(0, len(tested), BLOCK)]
+        blocks = [tested[start : start + BLOCK] for start in range(0, max(len(tested), 1), BLOCK)]
         values = [features(ranked[block]) @ discriminant for block in blocks]
         below = _part_below(np.concatenate(values), events.estimated[tested]) - 0.5
         difference = events.difference[tested] / events.estimated[tested].sum()
