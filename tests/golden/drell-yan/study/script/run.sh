@@ -449,6 +449,7 @@ claim() {
   local stage said kept folders=() descriptor=''
   said=$(mkdir -p -- "$out" 2>&1) || refuse_to_write "$said"
   if [[ -n ${MMC_RUN_LOCK-} && $out/run.lock -ef /dev/fd/$MMC_RUN_LOCK ]]; then
+    # shellcheck disable=SC2034 # it only has to stay open
     [[ $MMC_RUN_LOCK != 3 ]] || exec {kept}<&3 # the events take its place
     unset MMC_RUN_LOCK # mmc run holds the locks
   else
