@@ -43,9 +43,13 @@ IMAGES = "images: {physics: 'mmc:1', learning: 'mmc:1'}"
         (
             "{batch: {task_time: 1 h, job_time: {}}}",
             "MMC611",
-            "how long a job takes is not known, so neither is how many fit in a task",
+            "`task_time` needs the time of a job, and no `job_time` is given",
         ),
-        ("{batch: {job_time: {simulate: 4 s}}}", "MMC611", "how long a task is to take is not given"),
+        (
+            "{batch: {job_time: {simulate: 4 s}}}",
+            "MMC611",
+            "`job_time` needs the time of a task, and no `task_time` is given",
+        ),
         ("{batch: {system: lsf}}", "MMC104", "`execution.batch.system` cannot be 'lsf'"),
         (
             f"{{{IMAGES}, resources: {{train: {{gpus: 1}}, evaluate: {{gpus: 0}}}}, reana: {{}}}}",

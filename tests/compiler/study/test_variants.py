@@ -96,6 +96,29 @@ def test_a_range_of_whole_numbers_has_whole_ends(tmp_path: Path, drawn: str) -> 
     assert said(tmp_path, section.replace(BINS, "parameters.a.range.1").replace("[0.5", "[1.5")) == []
 
 
+@pytest.mark.parametrize(
+    ("over", "way_out"),
+    [
+        ("seed: {range: [1, 3]}", "write `n: 3` or less"),
+        ("seed: [1, 2, 3]", "write `n: 3` or less, or `combine: grid` without `n`, which takes all of them"),
+    ],
+)
+def test_who_draws_too_many_variants_is_told_what_works(tmp_path: Path, over: str, way_out: str) -> None:
+    section = f"variants: {{over: {{{over}}}, combine: random, n: 20}}\n"
+    said(tmp_path, section)
+    (problem,) = read(str(tmp_path / "study.yaml")).diagnostics
+    assert problem.help == way_out
+    assert said(tmp_path, section.replace("n: 20", "n: 3")) == []
+    has_errors = said(tmp_path, section.replace("random, n: 20", "grid")) != []
+    assert has_errors == ("grid" not in way_out)
+
+
+def test_a_table_with_semicolons_or_tabs_is_told_once(tmp_path: Path) -> None:
+    for mark in ";\t":
+        (problem,) = said(tmp_path, "variants: {csv: points.csv}\n", f"seed{mark}{BINS}\n1{mark}2\n")
+        assert problem.startswith("MMC232 ") and "line 1: its first line has no comma: separate its columns" in problem
+
+
 def test_no_more_variants_are_offered_than_can_be_allowed(tmp_path: Path) -> None:
     for n, offered in ((20_000, "or add `allow_variants: 20000`"), (20_001, "at most 20,000 can be allowed")):
         said(tmp_path, f"variants: {{combine: random, n: {n}, over: {{seed: {{range: [1, 99999]}}}}}}\n")
@@ -124,8 +147,8 @@ def test_a_table_may_have_a_mark_of_byte_order_blanks_and_quotes() -> None:
         ("seed\n", 1, "it has no line with values"),
         ("seed,\n1,2\n", 1, "its first line has no path for column 2"),
         ("seed,seed\n1,2\n", 1, "its first line has the path 'seed' twice"),
-        ("seed,a\n1,2\n3\n", 3, "a line has 1 values, and the first line 2 paths"),
-        ("seed,a\n1,2,3\n", 2, "a line has 3 values, and the first line 2 paths"),
+        ("seed,a\n1,2\n3\n", 3, "the number of values is 1, but the first line has 2 paths"),
+        ("seed\n1,2\n", 2, "the number of values is 2, but the first line has 1 path"),
         ("seed,a\n1,\n", 2, "there is no value of a"),
         (",".join(map(str, range(1001))), 1, "its first line has 1,001 paths, more than 1,000"),
         ("seed\n1e999\n", 2, "seed is not a finite number"),

@@ -269,8 +269,8 @@ def weights_at_benchmarks(ctx: Context) -> Iterator[Diagnostic]:
 MMC371 = Code(
     "MMC371",
     "Two benchmarks have the same weight",
-    "Events have a weight of their own at each benchmark. Where `weights` gives two benchmarks one name or column, at "
-    "least one of them is that of another point.",
+    "An event has a different weight at each benchmark. Here `weights` gives the same name or column to two "
+    "benchmarks, so at least one of the two is wrong.",
 )
 
 
@@ -286,7 +286,7 @@ def own_weights(ctx: Context) -> Iterator[Diagnostic]:
             text = renamed.get(benchmark, benchmark)
             if owners.setdefault(text, benchmark) != benchmark:
                 message = f"{show(text)} is the weight at {show(benchmark)} and at {show(owners[text])}"
-                yield ctx.problem(MMC371, (*path, benchmark), message, "name the weight at each of them")
+                yield ctx.problem(MMC371, (*path, benchmark), message, "name the weight of each benchmark")
 
 
 def _names_of_weights(ctx: Context) -> Iterator[tuple[Path, Mapping[str, str], set[str]]]:

@@ -240,8 +240,8 @@ def batch(ctx: Context) -> Iterator[Diagnostic]:
 MMC611 = Code(
     "MMC611",
     "The time of a task needs the times of jobs",
-    "mmc divides `task_time` by the measured time of a job, `job_time`, for each stage that is named there: the one "
-    "says nothing without the other. `mmc plan STUDY --since RUN` shows the times of the jobs of a run.",
+    "mmc computes how many jobs fit into a task as `task_time` divided by the measured `job_time` of a stage, so both "
+    "keys are needed. `mmc plan STUDY --since RUN` shows the times of the jobs of a run.",
 )
 
 
@@ -251,11 +251,11 @@ def task_time(ctx: Context) -> Iterator[Diagnostic]:
     section = ("execution", "batch")
     target, measured = (ctx.given(*section, key) and ctx.get(*section, key) != {} for key in ("task_time", "job_time"))
     if target and not measured:
-        message = "how long a job takes is not known, so neither is how many fit in a task"
+        message = "`task_time` needs the time of a job, and no `job_time` is given"
         help_text = "add measured times, `job_time: {simulate: 4 s}`; `mmc plan STUDY --since RUN` shows those of a run"
         yield ctx.problem(MMC611, (*section, "task_time"), message, help_text, key=True)
     elif measured and not target:
-        message = "how long a task is to take is not given"
+        message = "`job_time` needs the time of a task, and no `task_time` is given"
         yield ctx.problem(MMC611, (*section, "job_time"), message, "add it, `task_time: 10 min`", key=True)
 
 

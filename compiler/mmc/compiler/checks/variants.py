@@ -50,16 +50,17 @@ MMC231 = Code(
     "MMC231",
     "Variants cannot be combined like this",
     "Variants come from `over` or from a table, `csv`. `combine: zip` takes the first values together, then the "
-    "second, so all lists have the same length. `combine: random` draws `n` variants, of which there must be as many; "
-    "only it can draw from a range, which has whole ends where the study has a whole number. A run of "
-    "variants is not tracked in MLflow.",
+    "second, so all lists have the same length. `combine: random` draws `n` different variants, so there must be at "
+    "least `n` combinations. A range, `{range: [1, 10]}`, is possible with `combine: random` only; where the study has "
+    "a whole number, both its ends are whole numbers. A study with `variants` cannot have `tracking`.",
 )
 MMC232 = Code(
     "MMC232",
     "A table of variants cannot be read",
     "The table is a text file of at most 2 MB with commas between its columns: in its first line the paths, each once, "
-    "and in each further line a value for every path. Values are written as in YAML; one that contains a comma is in "
-    'double quotes: `"[0, 1]"` is a text, so lists belong into `over`.',
+    "and in each further line a value for every path. Each value is one number, one text, `true` or `false`, written "
+    "as in YAML; a value that contains a comma is in double quotes. Lists and mappings are not possible in a table: "
+    "give an entry of a list its own column, `cuts.0`, or write the values in `over`.",
 )
 MMC233 = Code(
     "MMC233",
@@ -71,7 +72,7 @@ MMC234 = Code(
     "MMC234",
     "There are too many variants",
     f"More than {MOST_VARIANTS} variants are probably a mistake; `allow_variants` permits them. A variant takes about "
-    "10 ms to check and to plan.",
+    "15 ms to check and to plan.",
 )
 
 
@@ -139,7 +140,7 @@ def _of_table(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
     try:
         table = table_of(section, ctx.read_text, str)
     except TableError as error:
-        yield ctx.problem(MMC232, path, f"{show(section['csv'])}, line {error.span.line}: {error}")
+        yield ctx.problem(MMC232, path, f"{show(section['csv'])}, line {error.span.line}: {error}", error.help_text)
         return
     columns: Mapping[str, list[Any]] = table.data or {}
     yield from (ctx.problem(MMC230, path, message, help_text) for _, message, help_text in _misplaced(ctx, columns))
@@ -200,7 +201,9 @@ def _random(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
         return  # it is said of the range, here or by another rule
     if section["n"] > size(scan):
         message = f"{section['n']:,} variants are to be drawn from {size(scan):,.0f}"
-        yield ctx.problem(MMC231, (VARIANTS, "n"), message, "write `combine: grid`, which takes all of them, or fewer")
+        is_listed = all(isinstance(said, list) for said in section[OVER].values())
+        more = ", or `combine: grid` without `n`, which takes all of them" if is_listed else ""
+        yield ctx.problem(MMC231, (VARIANTS, "n"), message, f"write `n: {size(scan):.0f}` or less{more}")
 
 
 def _can_draw(found: Range) -> bool:

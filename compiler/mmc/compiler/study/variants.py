@@ -162,9 +162,9 @@ def is_whole(data: Mapping[str, Any], path: str) -> bool:
 class TableError(ValueError):
     """A table of variants cannot be read."""
 
-    def __init__(self, message: str, span: Span) -> None:
+    def __init__(self, message: str, span: Span, help_text: str = "") -> None:
         super().__init__(message)
-        self.span = span
+        self.span, self.help_text = span, help_text
 
 
 def read_table(text: str, name: str) -> Document:
@@ -190,7 +190,9 @@ def read_table(text: str, name: str) -> Document:
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(header):
-                raise TableError(f"a line has {len(cells)} values, and the first line {len(header)} paths", at)
+                paths = f"{len(header)} path{'' if len(header) == 1 else 's'}"
+                message = f"the number of values is {len(cells)}, but the first line has {paths}"
+                raise TableError(message, at, "give every line one value for each path, with commas between them")
             for path, cell in zip(header, cells, strict=True):
                 if not cell.strip():
                     raise TableError(f"there is no value of {path}", at)
@@ -213,6 +215,8 @@ def _flaw(header: list[str]) -> str:
     """What is wrong with the paths of a table; empty if nothing is."""
     if not any(header):
         return "is empty"
+    if len(header) == 1 and any(char in header[0] for char in ";\t"):
+        return "has no comma: separate its columns by commas, not by semicolons or tabs"
     if len(header) > MOST_PATHS:
         return f"has {len(header):,} paths, more than {MOST_PATHS:,}"
     if "" in header:

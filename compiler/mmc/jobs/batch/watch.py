@@ -16,6 +16,8 @@ from mmc.jobs.resume.pending import Pending
 from mmc.jobs.resume.run_table import RunTable
 
 POLL_S = 0.5
+LONGEST_S = 5.0
+"""The longest pause between two looks, however long a look at many jobs takes."""
 KILLED = 137
 """The exit code of a job that is gone and has left neither its output nor an exit code."""
 
