@@ -53,6 +53,12 @@ class Normalisations:
     place: Array
     """The nuisance parameters, and the factors minus 1: shape (points, nuisance + samples)."""
 
+    @property
+    def constraints(self) -> Array:
+        """½ Σ ν² of the nuisance parameters, which ln L loses by their constraints, shape (points,)."""
+        n = self.place.shape[1] - self.values.shape[1]
+        return np.asarray(0.5 * np.square(self.place[:, :n]).sum(axis=1))
+
     @classmethod
     def join(cls, parts: Sequence["Normalisations"]) -> "Normalisations":
         """One fit with the points of all parts."""
