@@ -159,7 +159,7 @@ class Filled:
         """The number of events in each bin."""
         self.varied = {name: (np.zeros((size, n_benchmarks)), np.zeros((size, n_benchmarks))) for name in nuisance}
         """Sums of the benchmark weights with each nuisance parameter at 1 and at -1, each (bins, benchmarks)."""
-        self.parts = {name: self.template for name in floating}
+        self.parts = dict.fromkeys(floating, self.template)
         """The sums of each sample that floats."""
         self.of_samples = np.zeros((size, n_samples, n_benchmarks))
         """Sums of the benchmark weights of each sample that was generated together, (bins, samples, benchmarks)."""

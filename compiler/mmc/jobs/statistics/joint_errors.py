@@ -29,12 +29,12 @@ then it does not count in c_rs.
 
 Where normalisations are fitted, everything follows from the bins. ln L changes by Σ_bk a_b ν_k δμ_bk with
 a_b = 1 - μ_b(θ_true) / μ_b, where ν_k is the fitted factor of sample k, or 1, and μ_b = Σ_k ν_k μ_bk are the expected
-events. The variance from the data is Σ_b a_b² μ_b, so q_r = Σ_b a_b² μ_b / 2, and that from the measurements of nuisance
-parameters with the fitted values η̂ is Σ η̂², half of which is added to Σ_r q_r. With the probabilities p_bk of a region,
+events. The variance from the data is Σ_b a_b² μ_b + Σ η̂² with the fitted nuisance parameters η̂, whose measurements are
+data too: q_r = Σ_b a_b² μ_b / 2, and Σ η̂² / 2 is added to Σ_r q_r. With the probabilities p_bk of a region,
 m_r = Σ_bk a_b ν_k p_bk takes the place of a_r, and l_bk = a_b ν_k - m_r that of l_b: the errors of the expected events
 are those at the nominal factors. At the maximum Σ_b a_b S_bk is 0 over all bins, so neither the integration nor the
-number of generated events of a sample whose factor is fitted matters. Without sums of the samples in bins, events have
-equal weights.
+number of generated events of a sample whose factor is fitted matters. Without sums of the samples in bins, the error of
+a distribution is that of events with equal weights.
 
 The errors of areas and intervals are those of independent variations: the distributions without one group of the
 simulated events each (a jackknife), and the expected events changed by each principal component of their covariance,
