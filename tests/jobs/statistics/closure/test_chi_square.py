@@ -121,7 +121,7 @@ def test_a_point_is_judged_once_and_not_where_the_grid_ends() -> None:
 
 
 def test_a_note_says_that_no_point_is_judged() -> None:
-    """With 20 events the error of the best fit is 0.45, and 3 % of toys are beyond 1; with two events it is 1.4, and half."""
+    """With 20 events the error of the best fit is 0.45, and 3 % of toys are beyond 1; with two it is 1.4."""
     for n, judged in ((20.0, True), (2.0, False)):
         own = evidence(THETA, (0.5, -0.5), n)
         figures = TEST.measure(own)
