@@ -183,9 +183,9 @@ TEST = ClosureTest(
     the grid is not judged, as a larger grid would change its coverage; a warning says so where no point is left. The
     test is doubtful if limits with χ² include the point of the toys less often, beyond the binomial error, than those
     of a -2 ln λ that is {percent(WIDTH)} too large. If they include it more often than those of a -2 ln λ that is
-    {percent(WIDTH)} too small, limits are correct, but larger than they need be, which is a warning. `confidence:
-    toys` is the way out of both; then the test is not made. The table has the coverage at the true point. Likelihoods
-    of single events are not tested.
+    {percent(WIDTH)} too small, limits are correct, but larger than they need be, which is a warning.
+    `confidence: toys` is the way out of both; then the test is not made. The table has the coverage at the true point.
+    Likelihoods of single events are not tested.
     """,
     schema={
         "chi_square": {
