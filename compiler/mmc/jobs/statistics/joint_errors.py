@@ -27,14 +27,14 @@ distributions with the probability p_r p_s. It is exact if the events of both te
 alike in both regions. The q_r g_r may be negative, as the errors of the rate and of the distribution may be opposite;
 then it does not count in c_rs.
 
-Where normalisations are fitted, everything follows from the bins. ln L changes by Σ_bk a_b ν_k δμ_bk with
-a_b = 1 - μ_b(θ_true) / μ_b, where ν_k is the fitted factor of sample k, or 1, and μ_b = Σ_k ν_k μ_bk are the expected
-events. The variance from the data is Σ_b a_b² μ_b + Σ η̂² with the fitted nuisance parameters η̂, whose measurements are
-data too: q_r = Σ_b a_b² μ_b / 2, and Σ η̂² / 2 is added to Σ_r q_r. With the probabilities p_bk of a region,
-m_r = Σ_bk a_b ν_k p_bk takes the place of a_r, and l_bk = a_b ν_k - m_r that of l_b: the errors of the expected events
-are those at the nominal factors. At the maximum Σ_b a_b S_bk is 0 over all bins, so neither the integration nor the
-number of generated events of a sample whose factor is fitted matters. Without sums of the samples in bins, the error of
-a distribution is that of events with equal weights.
+Where normalisations are fitted, everything follows from the bins. ln L changes by Σ_bk a_b e_b ν_k δμ_bk with a_b = 1 -
+μ_b(θ_true) / μ_b, where ν_k is the fitted factor of sample k, or 1, e_b that of the fitted nuisance parameters η̂, and
+μ_b = e_b Σ_k ν_k μ_bk are the expected events. The variance from the data is Σ_b a_b² μ_b + Σ η̂², as measurements of
+nuisance parameters are data too: q_r = Σ_b a_b² μ_b / 2, and Σ η̂² / 2 is added to Σ_r q_r. With the probabilities p_bk
+of a region, m_r = Σ_bk a_b e_b ν_k p_bk takes the place of a_r, and l_bk = a_b e_b ν_k - m_r that of l_b: the errors of
+the expected events are those at the nominal factors. At the maximum Σ_b a_b e_b S_bk is 0 over all bins, so neither the
+integration nor the number of generated events of a sample whose factor is fitted matters. Without sums of the samples
+in bins, the error of a distribution is that of events with equal weights.
 
 The errors of areas and intervals are those of independent variations: the distributions without one group of the
 simulated events each (a jackknife), and the expected events changed by each principal component of their covariance,
@@ -132,9 +132,9 @@ class JointError:
         :param fit: that to expected data
         """
         ends = np.cumsum([len(region.histograms[""].fractions) for region in regions])[:-1]
-        each = zip(regions, np.split(fit.events, ends, axis=1), strict=True)
         values = dict(zip(names, fit.values.T, strict=True))
-        parts = [_Part.fitted(region, kind, events, values) for region, events in each]
+        each = zip(regions, *(np.split(bins, ends, axis=1) for bins in (fit.events, fit.effects)), strict=True)
+        parts = [_Part.fitted(region, kind, *bins, values) for region, *bins in each]
         return cls._of(regions, kind, parts, fit.constraints)
 
     @classmethod
@@ -193,16 +193,20 @@ class _Part:
         return cls(q, rate, own, size[:, np.newaxis] * errors.of_samples)
 
     @classmethod
-    def fitted(cls, region: RegionLikelihood, kind: str, events: Array, values: Mapping[str, Array]) -> "_Part":
+    def fitted(
+        cls, region: RegionLikelihood, kind: str, events: Array, effects: Array, values: Mapping[str, Array]
+    ) -> "_Part":
         """That of a likelihood whose normalisations are fitted.
 
         :param events: in its bins, shape (points, bins)
+        :param effects: factors on these by nuisance parameters, of the same shape
         :param values: the factor of each sample that floats, shape (points,)
         """
         known = events.any(axis=1, keepdims=True) & (events[-1] > 0.0)
         mu = np.where(known, np.maximum(events, FLOOR * events[-1]), 1.0)
         numbers = np.where(known, 1.0 - events[-1] / mu, 0.0)
         q = 0.5 * (np.square(numbers) * mu).sum(axis=1)
+        numbers = numbers * effects
         if region.coefficients is None or region.simulated is None or region.cross_sections is None:
             return cls(q, np.zeros(len(q)), q * region.limits[kind].per_simulated, None)
         scale = np.maximum(region.expected, 0.0) * (0.5 * region.n[_data_of(kind)] / region.n[""]) ** 0.5
