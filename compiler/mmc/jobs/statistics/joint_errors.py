@@ -133,8 +133,9 @@ class JointError:
         """
         ends = np.cumsum([len(region.histograms[""].fractions) for region in regions])[:-1]
         values = dict(zip(names, fit.values.T, strict=True))
-        each = zip(regions, *(np.split(bins, ends, axis=1) for bins in (fit.events, fit.effects)), strict=True)
-        parts = [_Part.fitted(region, kind, *bins, values) for region, *bins in each]
+        events, effects = (np.split(bins, ends, axis=1) for bins in (fit.events, fit.effects))
+        each = zip(regions, events, effects, strict=True)
+        parts = [_Part.fitted(region, kind, own, grown, values) for region, own, grown in each]
         return cls._of(regions, kind, parts, fit.constraints)
 
     @classmethod
@@ -144,8 +145,11 @@ class JointError:
         q, rates, own = (np.array([getattr(part, name) for part in parts]) for name in ("q", "rate", "own"))
         relative, correlation = relative_covariance(regions), correlation_of_shapes(regions)
         correlation *= 1.0 - np.eye(len(regions))[:, :, np.newaxis]
-        shapes, whole, of_samples = np.sqrt(np.maximum(own, 0.0)), q.sum(axis=0), _of_samples(regions, parts)
-        whole = whole + constraints
+        shapes, whole, of_samples = (
+            np.sqrt(np.maximum(own, 0.0)),
+            q.sum(axis=0) + constraints,
+            _of_samples(regions, parts),
+        )
         of_both = np.einsum("rp,rsp,sp->p", shapes, correlation, shapes)
         of_rates = np.einsum("rp,rsp,sp->p", rates, relative, rates)
         total = np.maximum(of_rates + own.sum(axis=0) + of_both + of_samples, 0.0)
