@@ -64,7 +64,10 @@ def _region(
     mu = ROWS @ rates
     common = sums.of_samples, sums.common_of(), 1.0
     known = np.ones(len(bins), dtype=bool)
-    template = TemplateSums(filled.of_samples, filled.template.products, known, ROWS[-1], *common)
+    members = np.array([[False, True]])[: len(filled.parts)]
+    of_floating = np.array([part.products for part in filled.parts.values()]).reshape(-1, len(bins), 2, 2)
+    floats = members, of_floating
+    template = TemplateSums(filled.of_samples, filled.template.products, known, ROWS[-1], *common, *floats)
     simulated = SimulatedSums(rates, w.sum(axis=0), w.T @ w, sums.covariance(), template)
     limits, numbers = {}, {"": float(mu[-1]), "observed": n}
     assert figures.observed is not None
@@ -130,27 +133,40 @@ def test_f_is_the_variance_of_repeated_simulations(binned: bool) -> None:
     assert found[2] == pytest.approx(expected, rel=0.04) and found[:2].mean() == pytest.approx(expected, rel=0.04)
 
 
-def exact_regions(places: np.ndarray, regions: tuple[tuple[int, ...], ...], error: float) -> list[RegionLikelihood]:
-    """Regions whose templates have no fluctuation; ttbar may float, and its integration has the relative error."""
-    numbers = GENERATED[:, np.newaxis] * places
-    weights = (EXPECTED / GENERATED)[:, np.newaxis] * [[1.0, 2.0], [1.0, 1.0]]  # (samples, benchmarks)
+def exact_regions(
+    places: np.ndarray,
+    regions: tuple[tuple[int, ...], ...],
+    error: float,
+    generated: np.ndarray = GENERATED,
+    expected: np.ndarray = EXPECTED,
+    effect: float = 0.0,
+) -> list[RegionLikelihood]:
+    """Regions whose templates have no fluctuation; ttbar may float, and its integration has the relative error.
+
+    :param effect: that of a nuisance parameter on the first bin
+    """
+    numbers = generated[:, np.newaxis] * places
+    weights = (expected / generated)[:, np.newaxis] * [[1.0, 2.0], [1.0, 1.0]]  # (samples, benchmarks)
     found = []
     for bins in regions:
         own = numbers[:, list(bins)]
         of_samples = np.einsum("kb,ki->bki", own, weights)
-        products = np.einsum("kb,ki,kj->bij", own, weights, weights)
-        names, n, integration = np.arange(2), GENERATED.astype(float), np.array([0.0, error])
-        sums = CrossSections(names, of_samples.sum(axis=0), n, integration, products.sum(axis=0))
-        known, rates = np.ones(len(bins), dtype=bool), sums.of_samples.sum(axis=0)
-        common = sums.of_samples, sums.common_of(), 1.0
-        template = TemplateSums(of_samples, products, known, ROWS[-1], *common) if len(bins) > 1 else None
-        simulated = SimulatedSums(rates, rates, sums.products, sums.covariance(), template)
+        of_each = np.einsum("kb,ki,kj->kbij", own, weights, weights)
+        products, floats = of_each.sum(axis=0), (np.array([[False, True]]), of_each[1:])
+        names, n, integration = np.arange(2), generated.astype(float), np.array([0.0, error])
+        rate = CrossSections(names, of_samples.sum(axis=0), n, integration, products.sum(axis=0))
+        known, rates = np.ones(len(bins), dtype=bool), rate.of_samples.sum(axis=0)
+        common = rate.of_samples, rate.common_of(), 1.0
+        template = TemplateSums(of_samples, products, known, ROWS[-1], *common, *floats)
+        simulated = SimulatedSums(rates, rates, rate.products, rate.covariance(), template)
         contents, mu = ROWS @ of_samples.sum(axis=1).T, ROWS @ rates
-        nothing, shares = np.zeros((0, len(bins), 2)), contents[-1] / mu[-1]
-        parts = of_samples[:, 1][np.newaxis]
-        histogram = VariedHistogram(
-            ROWS / mu[:, np.newaxis], of_samples.sum(axis=1), nothing, nothing, known, 1.0, parts
+        sums, shares = of_samples.sum(axis=1), contents[-1] / mu[-1]
+        sizes = np.where(np.array(bins) == 0, 1.0 + effect, 1.0)[:, np.newaxis]
+        varied = (
+            [(sums * sizes)[np.newaxis], (sums / sizes)[np.newaxis]] if effect else [np.zeros((0, *sums.shape))] * 2
         )
+        parts = of_samples[:, 1][np.newaxis]
+        histogram = VariedHistogram(ROWS / mu[:, np.newaxis], sums, *varied, known, 1.0, parts)
         log, of_rate = np.log(np.maximum(contents, 0.1)) @ contents[-1] - mu, mu[-1] * np.log(mu) - mu
         f = mu[-1] * simulated.per_event(ROWS, rate_share(of_rate, log, NEAR[:-1]), NEAR)
         found.append(
@@ -158,11 +174,11 @@ def exact_regions(places: np.ndarray, regions: tuple[tuple[int, ...], ...], erro
                 {"": Limits(GRID, log, len(bins), f)},
                 {"": float(mu[-1])},
                 mu,
-                (),
+                ("scale",) if effect else (),
                 {"": FilledHistogram(histogram, shares)},
                 ("ttbar",),
                 simulated,
-                cross_sections=sums,
+                cross_sections=rate,
                 coefficients=ROWS,
             )
         )
@@ -200,3 +216,62 @@ def test_f_of_the_error_of_an_integration(places: Any, regions: Any, error: floa
     found = np.asarray(limits.per_simulated)
     assert found[-1] == pytest.approx(expected, rel=0.1), "the mean of points around"
     assert found[[5, 7]].mean() == pytest.approx(expected, rel=0.12), "next to the true point"
+
+
+def profiled(theta: float, events: np.ndarray, data: np.ndarray, size: float = 1.0) -> np.ndarray:
+    """ln L at θ for the events of both samples in the bins of each simulation, shape (simulations,).
+
+    It is at its maximum over the factor of ttbar and, if the ``size`` is not 1, over a nuisance parameter with this
+    effect on the first bin.
+    """
+    place, found = np.tile([1.0, 0.0], (len(events), 1)), np.zeros(len(events))
+    for _ in range(40):
+        grown = np.where(np.arange(len(data)) == 0, size ** place[:, 1:], 1.0)
+        mu = (events[:, 0] * (1.0 + theta) + place[:, :1] * events[:, 1]) * grown
+        slopes = np.stack([events[:, 1] * grown / mu, np.log(size) * (grown * 0.0 + (np.arange(len(data)) == 0))], 1)
+        gradient = np.einsum("tkb,tb->tk", slopes, data - mu) - place * [0.0, 1.0]
+        information = np.einsum("tkb,tlb,tb->tkl", slopes, slopes, np.broadcast_to(data, mu.shape))
+        step = np.linalg.solve(information + np.diag([0.0, 1.0]), gradient[:, :, np.newaxis])[:, :, 0]
+        place = np.maximum(place + step, [0.05, -np.inf])
+        found = (data * np.log(mu) - mu).sum(axis=1) - 0.5 * place[:, 1] ** 2
+    return found
+
+
+@pytest.mark.parametrize(
+    ("expected", "generated", "places", "effect", "points"),
+    [
+        ([40.0, 30.0], [30_000, 1000], [[0.4, 0.3, 0.05], [0.3, 0.4, 0.2]], 0.0, (2, 10)),
+        ([4000.0, 15_000.0], [300_000, 250_000], [[0.4, 0.002, 0.02], [0.3, 0.02, 0.4]], 0.3, (1, 5, 7, 12)),
+    ],
+    ids=["factors", "nuisance"],
+)
+def test_f_on_each_side_is_the_variance_of_fits(
+    expected: Any, generated: Any, places: Any, effect: float, points: tuple[int, ...]
+) -> None:
+    """The variance of ln L(θ) - ln L(θ_true), each fitted, over that from the data: events, and the measurement of the
+    nuisance parameter. The fitted factor of ttbar is far from 1, or a nuisance parameter takes most of the change."""
+    random, expected, generated, places = np.random.default_rng(9), *map(np.array, (expected, generated, places))
+    rest = 1.0 - places.sum(axis=1, keepdims=True)
+    counts = [random.multinomial(n, p, 4000)[:, :3] for n, p in zip(generated, np.hstack([places, rest]), strict=True)]
+    scale = expected / generated * (1.0 + 0.05 * np.array([0.0, 1.0]) * random.standard_normal((4000, 2)))
+    events, exact = np.einsum("tk,ktb->tkb", scale, np.array(counts)), expected[:, np.newaxis] * places
+    data = exact.sum(axis=0)
+    kind = "with_systematics" if effect else ""
+    limits, fit = combine_floating(
+        exact_regions(places, ((0, 1), (2,)), 0.05, generated, expected, effect), ["ttbar"], kind
+    )
+    for k in points:
+        theta = float(THETA[k])
+        change = profiled(theta, events, data, 1.0 + effect) - profiled(0.0, events, data, 1.0 + effect)
+        ratio = data / fit.events[k]
+        of_data = np.square(1.0 - ratio) @ fit.events[k] + (fit.place[k, 0] ** 2 if effect else 0.0)
+        assert np.asarray(limits.per_simulated)[k] == pytest.approx(change.var() / of_data, rel=0.08)
+
+
+def test_without_sums_of_the_samples_in_bins() -> None:
+    """Events of nearly equal weights, few of which pass: f is nearly the same."""
+    places, expected = np.array([[0.04, 0.03, 0.005], [0.03, 0.04, 0.02]]), np.array([400.0, 300.0])
+    exact = exact_regions(places, ((0, 1), (2,)), 0.0, 10.0 * expected, expected)
+    without = [replace(one, simulated=replace(one.simulated, template=None)) for one in exact]  # type: ignore[type-var]
+    found, other = (np.asarray(combine_floating(each, ["ttbar"])[0].per_simulated) for each in (exact, without))
+    np.testing.assert_allclose(other[[5, 7]], found[[5, 7]], rtol=0.1)

@@ -1,11 +1,15 @@
 """The input of every limit."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.statistics.baselines import fill
+from mmc.jobs.statistics.histograms import Binning
 from mmc.jobs.statistics.limits import effective_size
 from mmc.jobs.statistics.problem import LimitProblem
 
@@ -52,6 +56,24 @@ def test_the_error_of_the_simulation_is_that_of_the_weights(tmp_path: Path, toy_
     limits = problem.limits((problem.log_rate - problem.log_rate[-1]) / problem.n_expected)
     half = problem.per_simulated(7.0, limits, rate=True)
     assert half[-1] == pytest.approx(0.5 * (7.0 * of_rate + of_shape[-1]))
+
+
+def test_the_errors_in_bins_know_the_events_of_a_sample_that_floats(tmp_path: Path, toy_events: Path) -> None:
+    """Two of the six samples have its name."""
+    shutil.copytree(toy_events, tmp_path / "events")
+    record = json.loads((tmp_path / "events/events.json").read_text())
+    for entry in record["samples"][1:3]:
+        entry["sample"] = "floats"
+    (tmp_path / "events/events.json").write_text(json.dumps(record | {"floating": ["floats"]}))
+    limits = Learning(tmp_path, tmp_path / "events").limits
+    problem = LimitProblem.of(EventFile.of(tmp_path / "events/events.h5", limits), limits)
+    binning = Binning((np.zeros(1),))
+    template = problem.with_template(fill(problem, "all", binning, [0]), np.ones(2, dtype=bool)).template
+    assert template is not None and template.floating.tolist() == [[False, True, True, False, False, False]]
+    events, labels = problem.file.part("all"), np.concatenate([b.labels() for b in problem.file.blocks("all")])
+    for k, side in enumerate((events.x[:, 0] < 0.0, events.x[:, 0] >= 0.0)):
+        w = events.weights[side & np.isin(labels, [1, 2])]
+        np.testing.assert_allclose(template.of_floating[0, k], w.T @ w, rtol=1e-6)
 
 
 def test_toys_need_balanced_events(tmp_path: Path, toy_events: Path) -> None:

@@ -35,6 +35,7 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     del settings
     counting = _counting(problem)
     filled = fill(problem, problem.rate_partition, _ONE_BIN, [0])
+    counting = counting.with_template(filled, np.ones(1, dtype=bool))
     ratio = BinnedRatio.of(filled.template.sums, problem.coefficients, problem.true_coefficients)
     histogram = FilledHistogram(ratio.varied(filled, profiled=problem.profiled), np.ones(1))
     gain = histogram if len(histogram.histogram.up) else None

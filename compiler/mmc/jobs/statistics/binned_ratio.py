@@ -87,7 +87,7 @@ class BinnedRatio:
         nothing = np.zeros((0, *self.sums.shape))
         sides = list(zip(*filled.varied.values(), strict=True)) if profiled else []
         up, down = (np.stack(side) for side in sides) if sides else (nothing, nothing)
-        parts = np.stack(list(filled.parts.values())) if filled.parts else nothing
+        parts = np.stack([part.sums for part in filled.parts.values()]) if filled.parts else nothing
         return VariedHistogram(self.coefficients, self.sums, up, down, self.known, parts=parts)
 
     def mean(self, products: Array, index: npt.NDArray[np.intp], probabilities: Array) -> MeanRatio:

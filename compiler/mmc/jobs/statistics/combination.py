@@ -52,9 +52,7 @@ def combine_floating(
     data, profiled = "observed" if kind.startswith("observed") else "", kind.endswith(PROFILED)
     fit = JointFit(regions, data, names, nuisance=profiled)
     of_expected = JointFit(regions, "", names, nuisance=profiled) if data else fit
-    ends = np.cumsum([len(region.histograms[""].fractions) for region in regions])[:-1]
-    events = np.split(of_expected.normalisations.events, ends, axis=1)
-    limits = _product(regions, data, JointError.of(regions, data, events), fit)
+    limits = _product(regions, data, JointError.floating(regions, data, names, of_expected.normalisations), fit)
     if limits.n_measured is not None:
         limits = replace(limits, n_measured=max(limits.n_measured - len(names), 1))
     return limits, fit.normalisations

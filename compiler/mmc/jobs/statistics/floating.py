@@ -50,8 +50,16 @@ class Normalisations:
     """At fixed θ, with everything else fitted; shape (points, samples)."""
     events: Array
     """The content of the bins, shape (points, bins)."""
+    effects: Array
+    """exp(g_b) of the nuisance parameters, shape (points, bins)."""
     place: Array
     """The nuisance parameters, and the factors minus 1: shape (points, nuisance + samples)."""
+
+    @property
+    def constraints(self) -> Array:
+        """½ Σ ν² of the nuisance parameters, which ln L loses by their constraints, shape (points,)."""
+        n = self.place.shape[1] - self.values.shape[1]
+        return np.asarray(0.5 * np.square(self.place[:, :n]).sum(axis=1))
 
     @classmethod
     def join(cls, parts: Sequence["Normalisations"]) -> "Normalisations":
@@ -142,8 +150,8 @@ class FloatingLikelihood:
         values, vectors = np.linalg.eigh(self.hessian(place))
         covariance = np.einsum("pij,pj,pkj->pik", vectors, 1.0 / np.maximum(values, SAME), vectors)
         errors = np.sqrt(np.einsum("pkk->pk", covariance))
-        contents = self.per_bin(place), 1.0 + place[:, n:], errors[:, n:], self._slopes(place)[1]
-        return Normalisations(gain, *contents, place)
+        events, effects = self._slopes(place)[1], np.exp(self._response.exponent(place[:, :n]))
+        return Normalisations(gain, self.per_bin(place), 1.0 + place[:, n:], errors[:, n:], events, effects, place)
 
     def per_bin(self, z: Array) -> Array:
         """The change of ln L in each bin, shape (points, bins); not finite where the content is negative."""

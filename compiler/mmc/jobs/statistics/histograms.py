@@ -110,6 +110,9 @@ class Template:
     products: Array
     """Sums of products of two benchmark weights, shape (bins, benchmarks, benchmarks)."""
 
+    def __add__(self, other: "Template") -> "Template":
+        return Template(self.sums + other.sums, self.products + other.products)
+
     def sparse(self, coefficients: Array) -> float:
         """The part of the cross section in bins with fewer than :data:`FEW` effective events, at a point."""
         sums = self.sums @ coefficients
@@ -156,8 +159,8 @@ class Filled:
         """The number of events in each bin."""
         self.varied = {name: (np.zeros((size, n_benchmarks)), np.zeros((size, n_benchmarks))) for name in nuisance}
         """Sums of the benchmark weights with each nuisance parameter at 1 and at -1, each (bins, benchmarks)."""
-        self.parts = {name: np.zeros((size, n_benchmarks)) for name in floating}
-        """Sums of the benchmark weights of each sample that floats, each (bins, benchmarks)."""
+        self.parts = dict.fromkeys(floating, self.template)
+        """The sums of each sample that floats."""
         self.of_samples = np.zeros((size, n_samples, n_benchmarks))
         """Sums of the benchmark weights of each sample that was generated together, (bins, samples, benchmarks)."""
         self._of_groups = np.zeros((size * GROUPS if with_groups else 0, n_benchmarks))
@@ -199,7 +202,7 @@ class Filled:
         """
         size = len(self.counts)
         more = Template.of(index, Events(weights, weights), size)
-        self.template = Template(self.template.sums + more.sums, self.template.products + more.products)
+        self.template += more
         self.counts += np.bincount(index, minlength=size)
         if len(self._of_groups):
             groups = group_of(len(index)) if groups is None else groups
@@ -211,9 +214,9 @@ class Filled:
         for name, sides in self.varied.items():
             for side, factor in zip(sides, variations[name], strict=True):
                 np.add(side, bin_sums(index, weights * factor[:, np.newaxis], size), out=side)
-        for name, sums in self.parts.items():
+        for name in self.parts:
             here = (members or {})[name]
-            np.add(sums, bin_sums(index[here], weights[here], size), out=sums)
+            self.parts[name] += Template.of(index[here], Events(weights[here], weights[here]), size)
 
     @property
     def n_events(self) -> int:

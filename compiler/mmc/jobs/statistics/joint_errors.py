@@ -27,28 +27,33 @@ distributions with the probability p_r p_s. It is exact if the events of both te
 alike in both regions. The q_r g_r may be negative, as the errors of the rate and of the distribution may be opposite;
 then it does not count in c_rs.
 
-Where normalisations are fitted, everything follows from the bins. ln L changes by Σ_b a_b δμ_b with
-a_b = 1 - μ_b(θ_true) / μ_b, where μ_b are the expected events with the fitted factors, and q_r = Σ_b a_b² μ_b / 2. The
-mean of a_b in a region takes the place of a_r, what it leaves that of l_b. At the maximum Σ_b a_b S_bk is 0 over all
-bins, so neither the integration nor the number of generated events of a sample whose factor is fitted matters.
+Where normalisations are fitted, everything follows from the bins. ln L changes by Σ_bk a_b e_b ν_k δμ_bk with a_b = 1 -
+μ_b(θ_true) / μ_b, where ν_k is the fitted factor of sample k, or 1, e_b that of the fitted nuisance parameters η̂, and
+μ_b = e_b Σ_k ν_k μ_bk are the expected events. The variance from the data is Σ_b a_b² μ_b + Σ η̂², as measurements of
+nuisance parameters are data too: q_r = Σ_b a_b² μ_b / 2, and Σ η̂² / 2 is added to Σ_r q_r. With the probabilities p_bk
+of a region, m_r = Σ_bk a_b e_b ν_k p_bk takes the place of a_r, and l_bk = a_b e_b ν_k - m_r that of l_b: the errors of
+the expected events are those at the nominal factors. At the maximum Σ_b a_b e_b S_bk is 0 over all bins, so neither the
+integration nor the number of generated events of a sample whose factor is fitted matters. Without sums of the samples
+in bins, the error of a distribution is that of events with equal weights.
 
 The errors of areas and intervals are those of independent variations: the distributions without one group of the
 simulated events each (a jackknife), and the expected events changed by each principal component of their covariance,
 in all regions at once.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from mmc.jobs.madminer.cross_sections import CrossSections, independent_changes
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.floating import Normalisations
 from mmc.jobs.statistics.histograms import FLOOR
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood
-from mmc.jobs.statistics.simulated import FARTHEST, SAME, TemplateSums, rate_share
+from mmc.jobs.statistics.simulated import FARTHEST, SAME, TemplateSums, moments, rate_share
 
 NEAR = 4.6
 """At the true point the directions count as at points where ln L of expected data is smaller by at most this number."""
@@ -114,20 +119,37 @@ class JointError:
     """The part of f at the true point from events that make the distributions of two regions."""
 
     @classmethod
-    def of(cls, regions: Sequence[RegionLikelihood], kind: str, fitted: Sequence[Array] | None = None) -> "JointError":
-        """The error for limits of a kind.
+    def of(cls, regions: Sequence[RegionLikelihood], kind: str) -> "JointError":
+        """The error for limits of a kind, with known normalisations."""
+        return cls._of(regions, kind, [_Part.nominal(region, kind) for region in regions])
 
-        :param fitted: the events in the bins of each region with the normalisations that are fitted to expected data,
-            each of shape (points, bins); by default all normalisations are known
+    @classmethod
+    def floating(
+        cls, regions: Sequence[RegionLikelihood], kind: str, names: Sequence[str], fit: Normalisations
+    ) -> "JointError":
+        """The error for limits of a kind in which the normalisations of these samples are fitted.
+
+        :param fit: that to expected data
         """
-        if fitted is None:
-            parts = [_Part.nominal(region, kind) for region in regions]
-        else:
-            parts = [_Part.fitted(region, kind, events) for region, events in zip(regions, fitted, strict=True)]
+        ends = np.cumsum([len(region.histograms[""].fractions) for region in regions])[:-1]
+        values = dict(zip(names, fit.values.T, strict=True))
+        events, effects = (np.split(bins, ends, axis=1) for bins in (fit.events, fit.effects))
+        each = zip(regions, events, effects, strict=True)
+        parts = [_Part.fitted(region, kind, own, grown, values) for region, own, grown in each]
+        return cls._of(regions, kind, parts, fit.constraints)
+
+    @classmethod
+    def _of(
+        cls, regions: Sequence[RegionLikelihood], kind: str, parts: "Sequence[_Part]", constraints: Array | float = 0.0
+    ) -> "JointError":
         q, rates, own = (np.array([getattr(part, name) for part in parts]) for name in ("q", "rate", "own"))
         relative, correlation = relative_covariance(regions), correlation_of_shapes(regions)
         correlation *= 1.0 - np.eye(len(regions))[:, :, np.newaxis]
-        shapes, whole, of_samples = np.sqrt(np.maximum(own, 0.0)), q.sum(axis=0), _of_samples(regions, parts)
+        shapes, whole, of_samples = (
+            np.sqrt(np.maximum(own, 0.0)),
+            q.sum(axis=0) + constraints,
+            _of_samples(regions, parts),
+        )
         of_both = np.einsum("rp,rsp,sp->p", shapes, correlation, shapes)
         of_rates = np.einsum("rp,rsp,sp->p", rates, relative, rates)
         total = np.maximum(of_rates + own.sum(axis=0) + of_both + of_samples, 0.0)
@@ -175,24 +197,37 @@ class _Part:
         return cls(q, rate, own, size[:, np.newaxis] * errors.of_samples)
 
     @classmethod
-    def fitted(cls, region: RegionLikelihood, kind: str, events: Array) -> "_Part":
-        """That of a likelihood whose normalisations are fitted, from the ``events`` in its bins (points, bins)."""
+    def fitted(
+        cls, region: RegionLikelihood, kind: str, events: Array, effects: Array, values: Mapping[str, Array]
+    ) -> "_Part":
+        """That of a likelihood whose normalisations are fitted.
+
+        :param events: in its bins, shape (points, bins)
+        :param effects: factors on these by nuisance parameters, of the same shape
+        :param values: the factor of each sample that floats, shape (points,)
+        """
         known = events.any(axis=1, keepdims=True) & (events[-1] > 0.0)
         mu = np.where(known, np.maximum(events, FLOOR * events[-1]), 1.0)
         numbers = np.where(known, 1.0 - events[-1] / mu, 0.0)
         q = 0.5 * (np.square(numbers) * mu).sum(axis=1)
+        numbers = numbers * effects
         if region.coefficients is None or region.simulated is None or region.cross_sections is None:
             return cls(q, np.zeros(len(q)), q * region.limits[kind].per_simulated, None)
         scale = np.maximum(region.expected, 0.0) * (0.5 * region.n[_data_of(kind)] / region.n[""]) ** 0.5
+        factors = np.array([values.get(name, np.ones(len(q))) for name in region.floating]).reshape(-1, len(q)).T
         template, of_samples, both = _template(region), None, np.zeros(len(q))
         if template is None:
-            shares = region.histograms[""].histogram.shares(slice(None))
-            shares = shares / np.where(shares.any(axis=1), shares.sum(axis=1), 1.0)[:, np.newaxis]
-            mean = (shares * numbers).sum(axis=1)
-            data = (shares * np.square(numbers - mean[:, np.newaxis])).sum(axis=1)
+            histogram = region.histograms[""].histogram
+            every = [
+                replace(histogram, nominal=own).shares(slice(None)) for own in (histogram.nominal, *histogram.parts)
+            ]
+            size = np.where(every[0].any(axis=1), every[0].sum(axis=1), 1.0)[:, np.newaxis]
+            shares, *of_floating = (own / size for own in every)
+            mean, _ = moments(numbers, np.zeros(len(q)), shares, of_floating, factors)
+            data = moments(numbers, mean, shares, of_floating, factors)[1]
             variance = data * region.simulated.per_effective(region.coefficients)
         else:
-            errors = template.errors(region.coefficients, numbers)
+            errors = template.errors(region.coefficients, numbers, factors)
             mean, variance, both = errors.mean, errors.variance, errors.covariance
             of_samples = scale[:, np.newaxis] * errors.of_samples
         rate = scale * mean if _knows_rate(region, kind) else np.zeros(len(q))

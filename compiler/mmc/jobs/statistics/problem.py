@@ -266,7 +266,11 @@ class LimitProblem:
             return self
         own, part = self.file.cross_sections, filled.n_events / self.file.n_events
         sums = filled.of_samples, filled.template.products, known, self.true_coefficients
-        return replace(self, template=TemplateSums(*sums, own.of_samples, own.common_of(), part))
+        labels, each = np.arange(filled.of_samples.shape[1]), filled.parts
+        members = np.array([self.file.members_of(labels)[name] for name in each], dtype=bool).reshape(-1, len(labels))
+        products = np.array([part.products for part in each.values()]).reshape(-1, *filled.template.products.shape)
+        floats = members, products
+        return replace(self, template=TemplateSums(*sums, own.of_samples, own.common_of(), part, *floats))
 
     def per_simulated(self, n: float | Array, limits: Limits, *, rate: bool) -> Array:
         """f of N events at each of :attr:`points` (:mod:`mmc.jobs.statistics.simulated`).

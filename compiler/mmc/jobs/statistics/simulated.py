@@ -22,7 +22,8 @@ templates, and its own error is that of the training: for its expected data and 
 effective events, and C is 0. Combinations of several regions: :mod:`mmc.jobs.statistics.joint_errors`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -64,7 +65,7 @@ class TemplateErrors:
     """The error of a distribution at some points; 0 where no distribution exists."""
 
     mean: Array
-    """Σ_b p_b a_b of numbers a_b, of which l_b is what their mean leaves, shape (points,)."""
+    """Σ_bk ν_k p_bk a_b of numbers a_b, with factors ν_k of the samples; l_bk = ν_k a_b less this, shape (points,)."""
     data: Array
     """D, shape (points,)."""
     variance: Array
@@ -72,7 +73,7 @@ class TemplateErrors:
     covariance: Array
     """C, shape (points,)."""
     of_samples: Array
-    """Σ_b l_b S_bk / S, shape (points, samples)."""
+    """Σ_b l_bk S_bk / S, shape (points, samples)."""
 
 
 @dataclass(frozen=True)
@@ -93,21 +94,31 @@ class TemplateSums:
     """ε_k² - 1/n_k, shape (samples,)."""
     part: Array | float
     """The part of all events that is in the bins."""
+    floating: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), dtype=bool))
+    """Which samples have each factor that floats, shape (factors, samples)."""
+    of_floating: Array = field(default_factory=lambda: np.zeros((0, 0, 0, 0)))
+    """The :attr:`products` of the events with each factor, shape (factors, bins, benchmarks, benchmarks)."""
 
-    def errors(self, coefficients: Array, numbers: Array | None = None) -> "TemplateErrors":
+    def errors(
+        self, coefficients: Array, numbers: Array | None = None, factors: Array | None = None
+    ) -> "TemplateErrors":
         """What the error of the distribution is at points with these morphing coefficients (points, benchmarks).
 
         :param numbers: what a change of ln L is for one event more in each bin, shape (points, bins); by default the
             logarithms of the ratio to the true point
+        :param factors: the values of the factors that float, shape (points, factors); by default 1
         """
+        factors = np.ones((len(coefficients), len(self.floating))) if factors is None else factors
         n_bins, n_samples, n_benchmarks = self.of_samples.shape
         size = max(1, BLOCK // (n_benchmarks * max(n_bins, n_samples, n_benchmarks)))
         rows = [slice(start, start + size) for start in range(0, len(coefficients), size)]
-        found = [self._errors(coefficients[some], None if numbers is None else numbers[some]) for some in rows]
+        found = [
+            self._errors(coefficients[some], None if numbers is None else numbers[some], factors[some]) for some in rows
+        ]
         return TemplateErrors(*map(np.concatenate, zip(*found, strict=True)))
 
-    def _errors(self, rows: Array, numbers: Array | None) -> tuple[Array, ...]:
-        sums = self.of_samples.sum(axis=1)
+    def _errors(self, rows: Array, numbers: Array | None, factors: Array) -> tuple[Array, ...]:
+        n_samples, sums = self.of_samples.shape[1], self.of_samples.sum(axis=1)
         totals, true = sums.sum(axis=0), sums @ self.truth
         whole, of_rates = rows @ totals, rows @ self.rates.T
         possible = (whole > 0.0) & (of_rates.sum(axis=1) > 0.0)
@@ -116,21 +127,45 @@ class TemplateSums:
         if numbers is None:
             ratio = np.where(known, p / np.where(known, true / true.sum(), 1.0), 1.0)
             numbers = np.where(possible[:, np.newaxis], np.log(np.maximum(ratio, FLOOR)), 0.0)
-        mean = (p * numbers).sum(axis=1)
-        logs = numbers - mean[:, np.newaxis]
-        squares = np.square(scale) * np.einsum("pi,bij,pj->pb", rows, self.products, rows, optimize=True)
-        each = np.tensordot(logs, self.of_samples, axes=(1, 0))  # (points, samples, benchmarks)
-        of_samples = scale * np.einsum("pkj,pj->pk", each, rows)
+        of_each = 1.0 + (factors - 1.0) @ self.floating.reshape(-1, n_samples)
+        each = np.tensordot(numbers, self.of_samples, axes=(1, 0))  # (points, samples, benchmarks)
+        of_samples = scale * of_each * np.einsum("pkj,pj->pk", each, rows)
+        mean = of_samples.sum(axis=1)
+        of_samples -= scale * mean[:, np.newaxis] * (rows @ self.of_samples.sum(axis=0).T)
+        squares, *of_floating = (
+            np.square(scale) * np.einsum("pi,bij,pj->pb", rows, products, rows, optimize=True)
+            for products in (self.products, *self.of_floating)
+        )
+        linear, quadratic = moments(numbers, mean, squares, of_floating, factors)
         relative = of_rates / np.where(possible, of_rates.sum(axis=1), np.inf)[:, np.newaxis]
-        data = np.maximum((p * np.square(logs)).sum(axis=1), 0.0)
-        variance = (squares * np.square(logs)).sum(axis=1) + np.square(of_samples) @ self.common
-        covariance = self.part * (squares * logs).sum(axis=1) + (of_samples * relative) @ self.common
+        data = np.maximum((p * np.square(numbers - mean[:, np.newaxis])).sum(axis=1), 0.0)
+        variance = quadratic + np.square(of_samples) @ self.common
+        covariance = self.part * linear + (of_samples * relative) @ self.common
         return mean, data, np.maximum(variance, 0.0), covariance, of_samples
 
     def grows(self, coefficients: Array) -> Array:
         """The sign of μ(θ) - μ(θ_true) at the same points."""
         rates = self.rates.sum(axis=0)
         return np.asarray(np.sign(coefficients @ rates - self.truth @ rates))
+
+
+def moments(
+    numbers: Array, mean: Array, weights: Array, of_floating: Sequence[Array], factors: Array
+) -> tuple[Array, Array]:
+    """Σ_bk l_bk W_bk and Σ_bk l_bk² W_bk with l_bk = a_b ν_k - m, shape (points,).
+
+    :param numbers: a, shape (points, bins)
+    :param mean: m, shape (points,)
+    :param weights: Σ_k W_bk, shape (points, bins)
+    :param of_floating: W_bk of the events with each factor that floats, shape (points, bins) each
+    :param factors: ν of these, shape (points, factors)
+    """
+    logs = numbers - mean[:, np.newaxis]
+    found = [(weights * logs**power).sum(axis=1) for power in (1, 2)]
+    for own, factor in zip(of_floating, factors.T, strict=True):
+        moved = factor[:, np.newaxis] * numbers - mean[:, np.newaxis]
+        found = [sums + (own * (moved**power - logs**power)).sum(axis=1) for power, sums in enumerate(found, 1)]
+    return found[0], found[1]
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ def evidence(values: np.ndarray, slopes: tuple[float, ...], n: float, **limits: 
         levels=LEVELS,
         grid=GRID,
         include_xsec=True,
+        training=None,
+        profiled=False,
         named=lambda point: {"theta": float(point[0])},
         file=SimpleNamespace(is_balanced=True, has_morphing=True, floating=()),
     )
@@ -72,7 +74,7 @@ def test_limits_that_are_too_small_are_doubtful() -> None:
     verdict, reason = TEST.grade(figures, own)
     assert (
         verdict == DOUBTFUL
-        and reason.endswith("write `evaluation: {confidence: toys}`")
+        and reason.endswith("write `evaluation: {confidence: toys}` where `mmc validate` allows it")
         and not list(TEST.notes(figures, own))
     )
 
@@ -80,8 +82,13 @@ def test_limits_that_are_too_small_are_doubtful() -> None:
 def test_it_names_what_stands_in_the_way_of_toys() -> None:
     own = evidence(THETA**2, (0.5, -0.5), 2000.0)
     own.problem.file = SimpleNamespace(is_balanced=False, has_morphing=True, floating=("ttbar",))
-    (note,) = TEST.notes(TEST.measure(own), own)
-    assert note.endswith("which is not possible with `event_weights: madminer` and `floating` in a combination")
+    figures = TEST.measure(own)
+    (note,) = TEST.notes(figures, own)
+    assert note.endswith("allows it; it does not with `event_weights: madminer` and `floating` in a combination")
+    own.problem.file = SimpleNamespace(is_balanced=True, has_morphing=True, floating=())
+    own.problem.training, own.problem.profiled = np.zeros(len(THETA)), True
+    (note,) = TEST.notes(figures, own)
+    assert note.endswith("not with `error: included` of an ensemble and `systematics: profile` in a combination")
 
 
 def test_events_in_bins_that_the_likelihood_does_not_use() -> None:
@@ -110,6 +117,17 @@ def test_a_point_is_judged_once_and_not_where_the_grid_ends() -> None:
     assert figures["chi_square"][-1]["at_edge"] == pytest.approx(ndtr(0.5 * 0.025 / error), abs=0.05)
     assert figures["chi_square"][2]["coverage"] > 0.78
     assert TEST.grade(figures, own) == (PASSED, "") and not list(TEST.notes(figures, own))
+    assert "–" not in TEST.columns[0].text(figures)
+
+
+def test_a_note_says_that_no_point_is_judged() -> None:
+    """With 20 events the error of the best fit is 0.45, and 3 % of toys are beyond 1; with two it is 1.4."""
+    for n, judged in ((20.0, True), (2.0, False)):
+        own = evidence(THETA, (0.5, -0.5), n)
+        figures = TEST.measure(own)
+        notes = [note for note in TEST.notes(figures, own) if note.startswith("χ² is not tested: at all points more")]
+        assert TEST.grade(figures, own) == (PASSED, "")
+        assert bool(notes) is not judged and (TEST.columns[0].text(figures) == "–") is not judged
 
 
 def test_it_is_not_made_with_toys_or_without_bins() -> None:

@@ -99,11 +99,13 @@ def _way_out(problem: LimitProblem) -> str:
         "`event_weights: madminer`": not problem.file.is_balanced,
         "`morphing: none`": not problem.file.has_morphing,
         f"a grid of {points:,} points ({MOST_POINTS_FOR_TOYS:,} are possible)": points > MOST_POINTS_FOR_TOYS,
+        "`error: included` of an ensemble": problem.training is not None,
         "`floating` in a combination": bool(problem.file.floating),
+        "`systematics: profile` in a combination": problem.profiled,
     }
     found = " and ".join(name for name, stands in obstacles.items() if stands)
-    write = "write `evaluation: {confidence: toys}`"
-    return f"{write}, which is not possible with {found}" if found else write
+    write = "write `evaluation: {confidence: toys}` where `mmc validate` allows it"
+    return f"{write}; it does not with {found}" if found else write
 
 
 def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
@@ -122,8 +124,13 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
 
 
 def notes(figures: Figures, evidence: Evidence) -> Iterator[str]:
-    """Limits that are larger than they need be."""
+    """Limits that are larger than they need be, or that no point tests."""
     entries, k = _judged(figures)
+    if not entries:
+        yield (
+            f"χ² is not tested: at all points more than {percent(AT_EDGE)} of the toys have their best fit at the edge "
+            "of the grid; take a wider range"
+        )
     found = []
     for level in dict.fromkeys(entry["level"] for entry in entries):
         most = _of_width(level, evidence.limits.dof, 1.0 + WIDTH)
@@ -145,6 +152,13 @@ def _at_truth(figures: Figures) -> list[float]:
     return [entry["coverage"] for entry in entries if entry["theta"] == entries[0]["theta"]]
 
 
+def _as_text(figures: Figures) -> str:
+    """The coverage at the true point, if it tells of χ²."""
+    if figures["chi_square"][0]["at_edge"] > AT_EDGE:
+        return "–"
+    return " / ".join(f"{100.0 * part:.0f}" for part in _at_truth(figures)) + " %"
+
+
 SCHEMA: dict[str, Any] = {
     "theta": {"$ref": "#/definitions/point"},
     "level": {"$ref": "#/definitions/fraction"},
@@ -161,6 +175,7 @@ TEST = ClosureTest(
     demand="-2 ln λ of toys from the templates themselves follows the χ² distribution that limits take",
     tolerance=f"the coverage of a -2 ln λ that is {percent(WIDTH)} too large",
     explanation=f"""
+<<<<<<< HEAD
     Wilks' theorem holds for likelihoods that are nearly Gaussian in the parameters. Here {TOYS} toys, or fewer on large
     grids, are Poisson numbers in the bins of the templates, at the true point and at the ends of the region. These toys
     have no error of the simulation and no error of a network, so a wrong coverage is the fault of χ² alone. They
@@ -173,6 +188,19 @@ TEST = ClosureTest(
     both; then the test is not made. It is not made either where points times bins are more than {KEPT // 10**6}
     million, or without a grid. The table has the coverage at the true point. Likelihoods of single events are not
     tested.
+=======
+    Wilks' theorem holds for likelihoods that are nearly Gaussian in the parameters. Here {TOYS} toys, or fewer on
+    large grids, are Poisson numbers in the bins of the templates, at the true point and at the ends of the region.
+    They have no error of the simulation, and no fault of an estimator: what their coverage lacks is χ². So the test
+    holds for small f: limits divide -2 ln λ by 1 + f, and reach to points where it may be less like a parabola than
+    where these toys are. A point where more than {percent(AT_EDGE)} of the toys have their best fit at the edge of
+    the grid is not judged, as a larger grid would change its coverage; a warning says so where no point is left. The
+    test is doubtful if limits with χ² include the point of the toys less often, beyond the binomial error, than those
+    of a -2 ln λ that is {percent(WIDTH)} too large. If they include it more often than those of a -2 ln λ that is
+    {percent(WIDTH)} too small, limits are correct, but larger than they need be, which is a warning.
+    `confidence: toys` is the way out of both; then the test is not made. The table has the coverage at the true point.
+    Likelihoods of single events are not tested.
+>>>>>>> s1
     """,
     schema={
         "chi_square": {
@@ -189,9 +217,9 @@ TEST = ClosureTest(
         Column(
             "χ² covers",
             lambda figures: _at_truth(figures)[0],
-            lambda figures: " / ".join(f"{100.0 * part:.0f}" for part in _at_truth(figures)) + " %",
+            _as_text,
         ),
     ),
     note="χ² covers: the part of toys from the templates, at the true point, whose limits at the confidence levels "
-    "include it",
+    "include it; – where the grid ends too close to that point",
 )
