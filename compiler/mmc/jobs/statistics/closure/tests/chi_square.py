@@ -175,32 +175,18 @@ TEST = ClosureTest(
     demand="-2 ln λ of toys from the templates themselves follows the χ² distribution that limits take",
     tolerance=f"the coverage of a -2 ln λ that is {percent(WIDTH)} too large",
     explanation=f"""
-<<<<<<< HEAD
     Wilks' theorem holds for likelihoods that are nearly Gaussian in the parameters. Here {TOYS} toys, or fewer on large
     grids, are Poisson numbers in the bins of the templates, at the true point and at the ends of the region. These toys
     have no error of the simulation and no error of a network, so a wrong coverage is the fault of χ² alone. They
     correspond to f = 0: limits divide -2 ln λ by 1 + f, and with a large f they reach points further away, which the
     test does not see. A point where more than {percent(AT_EDGE)} of the toys have their best fit at the edge of the
-    grid is not judged, as a larger grid would change its coverage. The test is doubtful if
-    limits with χ² include the point of the toys less often, beyond the binomial error, than those of a -2 ln λ that is
+    grid is not judged, as a larger grid would change its coverage; a warning says so where no point is left. The test
+    is doubtful if limits with χ² include the point of the toys less often, beyond the binomial error, than those of a -2 ln λ that is
     {percent(WIDTH)} too large. If they include it more often than those of a -2 ln λ that is {percent(WIDTH)} too
     small, limits are correct, but larger than they need be, which is a warning. `confidence: toys` solves
     both; then the test is not made. It is not made either where points times bins are more than {KEPT // 10**6}
     million, or without a grid. The table has the coverage at the true point. Likelihoods of single events are not
     tested.
-=======
-    Wilks' theorem holds for likelihoods that are nearly Gaussian in the parameters. Here {TOYS} toys, or fewer on
-    large grids, are Poisson numbers in the bins of the templates, at the true point and at the ends of the region.
-    They have no error of the simulation, and no fault of an estimator: what their coverage lacks is χ². So the test
-    holds for small f: limits divide -2 ln λ by 1 + f, and reach to points where it may be less like a parabola than
-    where these toys are. A point where more than {percent(AT_EDGE)} of the toys have their best fit at the edge of
-    the grid is not judged, as a larger grid would change its coverage; a warning says so where no point is left. The
-    test is doubtful if limits with χ² include the point of the toys less often, beyond the binomial error, than those
-    of a -2 ln λ that is {percent(WIDTH)} too large. If they include it more often than those of a -2 ln λ that is
-    {percent(WIDTH)} too small, limits are correct, but larger than they need be, which is a warning.
-    `confidence: toys` is the way out of both; then the test is not made. The table has the coverage at the true point.
-    Likelihoods of single events are not tested.
->>>>>>> s1
     """,
     schema={
         "chi_square": {
