@@ -181,12 +181,12 @@ TEST = ClosureTest(
     correspond to f = 0: limits divide -2 ln λ by 1 + f, and with a large f they reach points further away, which the
     test does not see. A point where more than {percent(AT_EDGE)} of the toys have their best fit at the edge of the
     grid is not judged, as a larger grid would change its coverage; a warning says so where no point is left. The test
-    is doubtful if limits with χ² include the point of the toys less often, beyond the binomial error, than those of a -2 ln λ that is
-    {percent(WIDTH)} too large. If they include it more often than those of a -2 ln λ that is {percent(WIDTH)} too
-    small, limits are correct, but larger than they need be, which is a warning. `confidence: toys` solves
-    both; then the test is not made. It is not made either where points times bins are more than {KEPT // 10**6}
-    million, or without a grid. The table has the coverage at the true point. Likelihoods of single events are not
-    tested.
+    is doubtful if limits with χ² include the point of the toys less often, beyond the binomial error, than those of a
+    -2 ln λ that is {percent(WIDTH)} too large. If they include it more often than those of a -2 ln λ that is
+    {percent(WIDTH)} too small, limits are correct, but larger than they need be, which is a warning. `confidence: toys`
+    solves both; then the test is not made. It is not made either where points times bins are more than
+    {KEPT // 10**6} million, or without a grid. The table has the coverage at the true point. Likelihoods of single
+    events are not tested.
     """,
     schema={
         "chi_square": {
