@@ -88,7 +88,7 @@ def reads(out: Folder, job: str, inputs: dict[str, str]) -> None:
 
 
 def test_records_of_jobs_tell_the_new_names_of_what_they_read(run: Path) -> None:
-    """Of a job with another name now, and of one with the old one; of single files too, not of outputs that are gone."""
+    """Of a job with another name now, and of one with the old one; of single files too, and not of what is gone."""
     out, events = Folder(run / "out"), "inner/events.lhe"
     one, set_up = read_record(out.path / "simulate" / "one"), read_record(out.path / "configure" / "configure")
     reads(out, "simulate/one", {"configure[configure]": set_up.digest})
