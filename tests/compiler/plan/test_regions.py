@@ -109,3 +109,13 @@ def test_a_combination_of_regions_has_a_job_for_what_all_of_them_have(study: dic
     assert {need for need in plan.stage("report").jobs[0].needs if need[0] == "combinations"} == {
         ("combinations", name) for name in combined
     }
+
+
+def test_a_region_has_the_samples_of_tables() -> None:
+    """Unless it names its samples, all of them."""
+    data = study_data("wh-ntuple/study.yaml")
+    del data["methods"]
+    data["regions"] = {"all": {}, "some": {"samples": [next(iter(data["events"]["tables"]))]}}
+    plan = plan_of(data, "signal.root", "background.root")
+    read = {name: {entry["sample"] for entry in job.settings["jobs"]} for name, job in jobs(plan, "combine").items()}
+    assert read["all"] == set(data["events"]["tables"]) and read["some"] == set(data["regions"]["some"]["samples"])

@@ -53,7 +53,7 @@ from mmc.compiler.study.model import (
     Region,
     Study,
 )
-from mmc.compiler.study.regions import chosen, combinations_of, cuts_of, observed_events, regions_of
+from mmc.compiler.study.regions import all_samples, chosen, combinations_of, cuts_of, observed_events, regions_of
 from mmc.compiler.study.scans import Tuning, ensemble_size, has_bootstrap, has_training_error, scan_of
 
 
@@ -125,9 +125,10 @@ def _all_benchmarks(
 
 
 def _groups(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    groups, origin = data.get("groups", {}), origin_of(data)
-    every = {} if origin is None else data[origin.section].get(origin.samples, {})
-    return {madminer_name(name): names(every if samples == "all" else samples) for name, samples in groups.items()}
+    return {
+        madminer_name(name): all_samples(data) if samples == "all" else names(samples)
+        for name, samples in data.get("groups", {}).items()
+    }
 
 
 def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:

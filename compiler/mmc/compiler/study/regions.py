@@ -5,6 +5,7 @@ from typing import Any
 
 from mmc.compiler.catalogue import default_observables
 from mmc.compiler.catalogue.baselines import HISTOGRAM, names_of_limits
+from mmc.compiler.catalogue.generators import origin_of
 from mmc.compiler.catalogue.names import madminer_name
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.reading import Cut
@@ -14,11 +15,17 @@ from mmc.compiler.study.model import Combination, Observed, OtherResults, Region
 
 def regions_of(data: Mapping[str, Any]) -> dict[str, Region]:
     """The regions of a study by name, from its data with defaults filled in."""
-    samples = names(data.get("generation", data.get("events", {})).get("samples", {}))
+    samples = all_samples(data)
     options = data.get("default_observables")
     added = () if options is None else default_observables.names(**options)
     every = (*added, *names(data["observables"]))
     return {madminer_name(name): _region(entry, samples, every) for name, entry in data.get("regions", {}).items()}
+
+
+def all_samples(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of all samples of a study, from wherever its events are; empty if events have no samples."""
+    origin = origin_of(data)
+    return () if origin is None else names(data[origin.section].get(origin.samples, {}))
 
 
 def _region(entry: Mapping[str, Any], samples: tuple[str, ...], observables: tuple[str, ...]) -> Region:
