@@ -1,6 +1,7 @@
 """Event files for tests of the readers, and how two readers of MadMiner's are compared that have read the same."""
 
 import math
+import re
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -215,12 +216,14 @@ def expected_value(text: str, objects: dict[str, Any]) -> float | None:
 def assert_close(text: str, expected: list[float | None], found: Any, defined: Any, nearby: Any) -> None:
     """Values of an expression in columns are MadMiner's, to 1e-12 or as well as rounding errors let them be.
 
-    :param nearby: the same values of events that were changed by 1e-14
+    :param nearby: the same values of events that were changed by 1e-14. A change may happen to leave a mass as it was,
+        a root of a difference of squares, to which rounding errors matter most.
     """
+    relative = 1e-8 if re.search(r"\.(m|mass|mt|tau|beta|gamma)\b", text) else 1e-12
     for event, value in enumerate(expected):
         assert (value is not None) == defined[event], (text, event)
         if value is None or np.isfinite(found[event]) > np.isfinite(nearby[event]):
             continue
         change = abs(float(nearby[event]) - float(found[event]))
         error = 1e-12 if math.isnan(change) else 1e-12 + 100.0 * change
-        assert float(found[event]) == pytest.approx(value, rel=1e-12, abs=error, nan_ok=True), (text, event)
+        assert float(found[event]) == pytest.approx(value, rel=relative, abs=error, nan_ok=True), (text, event)

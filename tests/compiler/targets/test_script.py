@@ -417,7 +417,10 @@ def test_two_runs_do_not_share_a_folder(folder: Path, step_program: StepProgram)
 
 def test_a_run_waits_for_the_jobs_of_a_killed_one(folder: Path, step_program: StepProgram) -> None:
     process = start(folder, step_program, FAKE_SECONDS="1")
-    wait_for(folder / "out/configure/configure.out")
+    said = folder / "out/configure/configure.out"
+    wait_for(said)
+    while not said.stat().st_size:  # a job that has not begun may not begin without its run
+        time.sleep(0.01)
     process.kill()
     process.communicate(timeout=10)
     done = run(folder, step_program)
