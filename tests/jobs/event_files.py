@@ -1,8 +1,8 @@
 """Event files for tests of the readers, and how two readers of MadMiner's are compared that have read the same."""
 
 import math
-import re
 import random
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
