@@ -20,6 +20,15 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[st
     ]
 
 
+def percent(part: float) -> str:
+    """A part of a whole, such as a confidence level or a threshold, as texts show it.
+
+    >>> percent(0.25)
+    '25 %'
+    """
+    return f"{100.0 * part:g} %"
+
+
 def number(value: float, digits: int = 3) -> str:
     """A number for a table.
 
@@ -54,7 +63,7 @@ def critical_values(toys: Mapping[str, Any]) -> list[str]:
         entries = [entry for entry in toys["map"] if entry["level"] == level]
         error = sum(entry["error"] for entry in entries) / len(entries)
         ranges = [_range([entry[key] for entry in entries]) for key in ("critical_value", "asymptotic")]
-        found.append(f"{ranges[0]} (± {error:.2f}) at {100 * level:g} % (asymptotic {ranges[1]})")
+        found.append(f"{ranges[0]} (± {error:.2f}) at {percent(level)} (asymptotic {ranges[1]})")
     return found
 
 

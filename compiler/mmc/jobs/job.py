@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from mmc import reading
 from mmc.compiler.catalogue.stages import GATHER, STAGES
-from mmc.compiler.settings.configuration import own_name
 from mmc.compiler.settings.encoding import from_json
+from mmc.compiler.settings.variants import own_name
 from mmc.errors import StepError
 from mmc.files import Folder
 from mmc.jobs.record import RECORD, Record

@@ -15,7 +15,8 @@ from mmc.compiler.language.schema import fill_defaults
 from mmc.compiler.plan import combining, variants, views
 from mmc.compiler.plan.make import make_plan
 from mmc.compiler.plan.model import Flow, Plan
-from mmc.compiler.settings.configuration import job_entry, own_name
+from mmc.compiler.settings.configuration import job_entry
+from mmc.compiler.settings.variants import own_name
 from mmc.compiler.study.build import build_study
 from mmc.compiler.study.variants import Variant
 from mmc.compiler.targets import TARGETS, Options

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 MOST_POINTS_FOR_TOYS = 50_000
-"""The largest number of points of a grid at which likelihoods of toys are calculated."""
+"""The likelihoods of a thousand toys at more points of a grid need too much memory."""
 
 
 def adaptive_bins(n_axes: int) -> int:

@@ -30,7 +30,6 @@ MOST_CELLS = 1_000_000
 """More points of a grid or cells of a histogram need too much memory."""
 MOST_PRODUCTS = 500_000_000
 """At most so many products of two weights in the cells of a histogram: 4 GB."""
-"""The likelihoods of a thousand toys at more points need too much memory."""
 
 
 def _asked(ctx: Context) -> list[Baseline]:

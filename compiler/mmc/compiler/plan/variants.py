@@ -14,8 +14,7 @@ from typing import Any
 from mmc.compiler.catalogue.stages import MOST_JOBS, REPORT, VARIANTS
 from mmc.compiler.plan.builder import Builder, Draft
 from mmc.compiler.plan.model import FileInput, Flow, Input, Job, Plan, Stage, digest
-from mmc.compiler.settings.configuration import OF_VARIANT
-from mmc.compiler.settings.variants import VariantEntry, VariantsSettings
+from mmc.compiler.settings.variants import OF_VARIANT, VariantEntry, VariantsSettings
 from mmc.compiler.study.model import Study
 from mmc.compiler.study.variants import Variant
 from mmc.errors import MmcError

@@ -55,16 +55,3 @@ def job_entry(content: Mapping[str, Any], job: str) -> JobEntry:
     number, seed, fingerprint = content["jobs"][job]
     reads = {name: tuple(jobs) for name, jobs in content.get("reads", {}).get(job, {}).items()}
     return JobEntry({**content["shared"], **content["settings"][number]}, seed, fingerprint, reads)
-
-
-OF_VARIANT = "+"
-"""Stands between the name of a job and that of its variant, where jobs of several variants have the same name."""
-
-
-def own_name(job: str) -> str:
-    """The name of a job in its variant: what its settings, and those of other jobs of the variant, call it.
-
-    >>> own_name("alices+v2"), own_name("alices")
-    ('alices', 'alices')
-    """
-    return job.partition(OF_VARIANT)[0]

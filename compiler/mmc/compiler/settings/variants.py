@@ -1,10 +1,22 @@
-"""The settings of the job of ``variants``."""
+"""The settings of the job of ``variants``, and the names of jobs of variants."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mmc.compiler.settings.encoding import SHARED
+
+OF_VARIANT = "+"
+"""Stands between the name of a job and that of its variant, where jobs of several variants have the same name."""
+
+
+def own_name(job: str) -> str:
+    """The name of a job in its variant: what its settings, and those of other jobs of the variant, call it.
+
+    >>> own_name("alices+v2"), own_name("alices")
+    ('alices', 'alices')
+    """
+    return job.partition(OF_VARIANT)[0]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from mmc.errors import MissingExtraError, MmcError, UsageError
 from mmc.files import Folder
 from mmc.jobs.batch.place import TABLE
-from mmc.jobs.batch.watch import LONGEST_S, Events, Watch
+from mmc.jobs.batch.watch import Events, Watch, pause_s
 from mmc.jobs.record import RECORD
 from mmc.jobs.resume.decision import decide
 from mmc.jobs.resume.pending import Pending
@@ -174,7 +174,7 @@ def _run_all(client: Any, job: Any, watch: Watch) -> None:
     while not ended:
         started = time.monotonic()
         watch.look()
-        waiting.join(max(LOOK_S, min(LONGEST_S, 4 * (time.monotonic() - started))))
+        waiting.join(pause_s(started, LOOK_S))
     watch.end()
     if ended[0] is not None:
         raise MmcError(f"HyperQueue's server has ended: {_reason(ended[0])}") from ended[0]

@@ -11,7 +11,7 @@ from mmc.files import Folder
 from mmc.jobs.batch.place import SUBMITTED, SlurmPlace
 from mmc.jobs.batch.slurm import Slurm
 from mmc.jobs.batch.submission import clear_queue, in_queue, send
-from mmc.jobs.batch.watch import LONGEST_S, Events, Watch
+from mmc.jobs.batch.watch import Events, Watch, pause_s
 from mmc.jobs.resume.decision import decide
 from mmc.printing import say
 from mmc.reading import read_bytes
@@ -62,8 +62,7 @@ def _wait(slurm: Slurm, place: SlurmPlace, watch: Watch) -> None:
             asked = time.monotonic()
         started = time.monotonic()
         watch.look()
-        looked = time.monotonic() - started
-        time.sleep(max(LOOK_S, min(LONGEST_S, 4 * looked)))  # a slow file system is asked less often
+        time.sleep(pause_s(started, LOOK_S))
     watch.end(GRACE_S)
 
 

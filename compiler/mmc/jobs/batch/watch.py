@@ -50,6 +50,11 @@ class Events:
         noted.update(row for row in range(len(self.run.jobs)) if row not in found.later)
 
 
+def pause_s(started: float, shortest_s: float) -> float:
+    """The pause after a look that began at this time: four times as long, as slow file systems are to be spared."""
+    return max(shortest_s, min(LONGEST_S, 4 * (time.monotonic() - started)))
+
+
 class Watch:
     """The jobs of a round."""
 

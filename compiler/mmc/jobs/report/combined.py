@@ -12,6 +12,7 @@ from mmc.jobs.report import figures
 from mmc.jobs.report.figures import COLORS, Curve
 from mmc.jobs.report.fisher import Information, ellipse_figure
 from mmc.jobs.report.results import KINDS, Grid
+from mmc.tables import percent
 
 ALL = "#000000"
 """The colour of a combination."""
@@ -52,7 +53,7 @@ def _limits(
     level = max(found["allowed_area"], key=float)
     text = (
         f"Black: {' and '.join(part['group'] for part in entry['of'])} together, which allow "
-        f"{100 * found['allowed_area'][level]:.3g} % of the grid at {100 * float(level):g} %."
+        f"{100 * found['allowed_area'][level]:.3g} % of the grid at {percent(float(level))}."
     )
     if len(names) == 1:
         figure = figures.p_value_figure(lines, labels, entry["confidence_levels"], truth)

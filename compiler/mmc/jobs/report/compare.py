@@ -10,7 +10,7 @@ from mmc.jobs.report import figures
 from mmc.jobs.report.pictures import Picture, curves
 from mmc.jobs.report.results import Grid
 from mmc.jobs.report.run_folder import Run
-from mmc.tables import table
+from mmc.tables import percent, table
 
 COLORS = ("#0072B2", "#D55E00")
 """The colours of the first run, A, and of the second run, B."""
@@ -95,7 +95,7 @@ class Comparison:
         lines += [f"{change.path}: {_short(change.old)} → {_short(change.new)}" for change in self.versions]
         if self.limits:
             level = self.levels[-1]
-            rows: list[Sequence[str]] = [("method", f"allowed at {100 * float(level):g} %: A", "B", "closure A", "B")]
+            rows: list[Sequence[str]] = [("method", f"allowed at {percent(float(level))}: A", "B", "closure A", "B")]
             for name, pair in self.limits.items():
                 shares = [_share(record, level) for record in pair]
                 rows.append((name, *shares, *(ABSENT if record is None else record["verdict"] for record in pair)))

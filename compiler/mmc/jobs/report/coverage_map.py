@@ -8,6 +8,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from mmc.jobs.report.figures import COLORS, plain, styled
+from mmc.tables import percent
 
 WIDEST = 4.0
 """The range of the colours, in binomial standard errors to each side of the confidence level."""
@@ -47,4 +48,4 @@ def _plane(axes: Any, entries: Sequence[Mapping[str, Any]], names: Sequence[str]
     ends = {"vmin": level - WIDEST * error, "vmax": level + WIDEST * error}
     coverage, colors = [entry["coverage"] for entry in entries], colormaps["coolwarm_r"].resampled(SHADES)
     drawn = axes.scatter(x, y, c=coverage, cmap=colors, s=30.0, edgecolors="#888888", **ends)
-    axes.figure.colorbar(drawn, ax=axes, label=f"coverage at {100 * level:g} %", extend="both")
+    axes.figure.colorbar(drawn, ax=axes, label=f"coverage at {percent(level)}", extend="both")

@@ -22,7 +22,7 @@ from mmc.jobs.report.figures import COLORS, Curve
 from mmc.jobs.report.fisher import Information, ellipse_figure
 from mmc.jobs.report.results import KINDS, Grid
 from mmc.jobs.statistics.closure.registry import TESTS
-from mmc.tables import coverages, toys_in_words
+from mmc.tables import coverages, percent, toys_in_words
 
 MOST_PAIRS = 21
 """The largest number of figures of Fisher information, one for each pair of parameters: all pairs of seven."""
@@ -207,7 +207,7 @@ def _scans(
         if len(over) == 2:
             figure = figures.contour_figure(lines, (over[0], over[1]), labels, settings.style.level, truth)
             title = f"Scan over {over[0]} and {over[1]}{suffix}"
-            text = f"The regions at {100 * settings.style.level:g} %."
+            text = f"The regions at {percent(settings.style.level)}."
             yield name, Picture("limits", title, text, figure)
             continue
         found = {
@@ -268,7 +268,7 @@ def _region_text(found: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str
     dashed = " Dashed: closure failed." if any("failed" in marks[name] for name in found) else ""
     of_training = ", ".join(line.name for line in lines if line.training_error is not None)
     band = f" Bands: ln λ of {of_training} larger or smaller by the error of the training." if of_training else ""
-    return f"Fraction of the grid that is allowed at {100 * float(level):g} %: {'; '.join(parts)}.{dashed}{band}"
+    return f"Fraction of the grid that is allowed at {percent(float(level))}: {'; '.join(parts)}.{dashed}{band}"
 
 
 def _interval_text(
@@ -278,7 +278,7 @@ def _interval_text(
     for name, record in found.items():
         level, intervals = max(record["intervals"][parameter].items(), key=lambda item: float(item[0]))
         parts.append(f"{name} {interval_words(intervals, (axis[0], axis[-1]))}{marks[name]}")
-    return f"{parameter} at {100 * float(level):g} %: {'; '.join(parts)}."
+    return f"{parameter} at {percent(float(level))}: {'; '.join(parts)}."
 
 
 def interval_words(

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mmc.compiler.catalogue.stages import BASELINES_STAGE, EVALUATE, REPORT, STAGES
-from mmc.compiler.settings.configuration import OF_VARIANT
 from mmc.compiler.settings.limits import LimitSettings
+from mmc.compiler.settings.variants import OF_VARIANT
 from mmc.errors import UsageError
 from mmc.jobs.record import MAKE_AGAIN, RECORD, Record
 from mmc.jobs.report import records

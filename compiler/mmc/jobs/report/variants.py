@@ -10,7 +10,7 @@ from typing import Any
 from mmc.compiler.settings.encoding import to_json
 from mmc.compiler.settings.variants import VariantEntry
 from mmc.jobs.report.results import KINDS
-from mmc.tables import number, region_size, table
+from mmc.tables import number, percent, region_size, table
 
 FORMAT = "mmc-variants/1.0"
 REGION = (
@@ -96,11 +96,6 @@ def paths(variants: Mapping[str, Any]) -> dict[str, str]:
     return {path: next((t for t in map(".".join, tails[path]) if ends[t] == 1), path) for path in found}
 
 
-def percent(level: str) -> str:
-    """A level in words."""
-    return f"{100 * float(level):g} %"
-
-
 def area(limit: Mapping[str, Any], level: str) -> str:
     """The part of the grid that is allowed at a level, with its error; a dash without a grid."""
     return region_size(limit, level) if level in limit.get("allowed_fraction", {}) else NO_INTERVAL
@@ -118,7 +113,7 @@ def text_table(variants: Mapping[str, Any]) -> list[str]:
     if not of_levels:
         return _information_table(variants, names, varied)
     last = of_levels[-1]
-    shares = f"allowed at {percent(last)}", *(f"{name} at {percent(last)}" for name in names)
+    shares = f"allowed at {percent(float(last))}", *(f"{name} at {percent(float(last))}" for name in names)
     rows = [("variant", *varied.values(), "limits", "closure", *shares, "")]
     for variant, entry in variants.items():
         for k, limit in enumerate(entry["limits"]):

@@ -88,15 +88,6 @@ class ClosureTest:
         return any(figures.get(key) not in (None, []) for key in self.schema)
 
 
-def percent(part: float) -> str:
-    """A threshold, as texts show it.
-
-    >>> percent(0.25)
-    '25 %'
-    """
-    return f"{100.0 * part:g} %"
-
-
 def figures_or_null(properties: Mapping[str, Any], description: str = "") -> dict[str, Any]:
     """The JSON schema of an object with these figures, all required, or null where the test was not made."""
     text = {"description": description} if description else {}

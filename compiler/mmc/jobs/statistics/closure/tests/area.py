@@ -15,12 +15,11 @@ from mmc.jobs.statistics.closure.declaration import (
     Column,
     Figures,
     figures_or_null,
-    percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.truth import Truth
 from mmc.jobs.statistics.jackknife import standard_error
-from mmc.tables import number
+from mmc.tables import number, percent
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:

@@ -18,13 +18,13 @@ from mmc.jobs.statistics.closure.declaration import (
     ClosureTest,
     Column,
     Figures,
-    percent,
     significance,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.toys import BLOCK, lowest, minus_2_log
 from mmc.jobs.statistics.limits import Grid
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.tables import percent
 
 TOYS, SEED = 2000, 1
 """The number of toys at each point, and the seed of their random numbers."""

@@ -14,7 +14,6 @@ from mmc.jobs.statistics.closure.declaration import (
     WIDTH,
     ClosureTest,
     Figures,
-    percent,
     significance,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
@@ -22,6 +21,7 @@ from mmc.jobs.statistics.closure.toys import MOST_LEFT_OUT, TOYS, Toys, lowest
 from mmc.jobs.statistics.jackknife import standard_error
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.tables import percent
 
 
 def measure(evidence: Evidence) -> dict[str, Any]:

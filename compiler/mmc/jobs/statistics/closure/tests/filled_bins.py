@@ -4,9 +4,10 @@ from typing import Any
 
 from mmc.compiler.catalogue.baselines import HISTOGRAM
 from mmc.compiler.catalogue.methods import SCORE
-from mmc.jobs.statistics.closure.declaration import DOUBTFUL, PASSED, ClosureTest, Figures, percent
+from mmc.jobs.statistics.closure.declaration import DOUBTFUL, PASSED, ClosureTest, Figures
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.histograms import FEW, MOST_SPARSE
+from mmc.tables import percent
 
 UNFILLED = 0.01
 """The largest fraction of the data in bins without simulated events, which the likelihood ignores."""

@@ -4,8 +4,9 @@ from typing import Any
 
 from mmc.compiler.catalogue.baselines import HISTOGRAM, RATE, TRUTH
 from mmc.compiler.catalogue.methods import RATIO, SCORE
-from mmc.jobs.statistics.closure.declaration import DOUBTFUL, PASSED, WIDTH, ClosureTest, Figures, percent
+from mmc.jobs.statistics.closure.declaration import DOUBTFUL, PASSED, WIDTH, ClosureTest, Figures
 from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.tables import percent
 
 MOST = 1.0
 """The largest variance from the integration in limits that include it, in units of that of the data."""

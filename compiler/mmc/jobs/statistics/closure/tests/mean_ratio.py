@@ -16,12 +16,11 @@ from mmc.jobs.statistics.closure.declaration import (
     Column,
     Figures,
     figures_or_null,
-    percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.limits import Limits
-from mmc.tables import number
+from mmc.tables import number, percent
 
 MOVED = 0.25
 """The largest fraction of the confidence region that may change when the ratio is divided by its mean."""

@@ -16,12 +16,11 @@ from mmc.jobs.statistics.closure.declaration import (
     Column,
     Figures,
     figures_or_null,
-    percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.limits import effective_size
 from mmc.jobs.statistics.summaries import Summaries
-from mmc.tables import number
+from mmc.tables import number, percent
 
 SCORE_BIAS = 0.1
 """The largest harmless mean score, in units of the spread. A smaller mean does not change the likelihood, because the

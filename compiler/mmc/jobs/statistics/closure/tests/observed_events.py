@@ -14,11 +14,11 @@ from mmc.jobs.statistics.closure.declaration import (
     SIGNIFICANCE,
     ClosureTest,
     Figures,
-    percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.histograms import quantiles
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.tables import percent
 
 MOST_BINS, EVENTS_PER_BIN = 20, 10
 """The largest number of bins of an observable, and the smallest number of events expected in each."""

@@ -14,9 +14,9 @@ from mmc.jobs.statistics.closure.declaration import (
     ClosureTest,
     Figures,
     figures_or_null,
-    percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.tables import percent
 
 MOVED = {FAILED: 0.25, DOUBTFUL: 0.05}
 """The largest fraction of the confidence region that may change when such data are left out."""

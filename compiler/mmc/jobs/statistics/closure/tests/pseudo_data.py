@@ -15,9 +15,9 @@ from mmc.jobs.statistics.closure.declaration import (
     ClosureTest,
     Figures,
     figures_or_null,
-    percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.tables import percent
 
 MOST_LOST = 0.05
 """The largest fraction of fits that may not converge."""

@@ -18,9 +18,9 @@ from mmc.jobs.statistics.closure.declaration import (
     ClosureTest,
     Figures,
     figures_or_null,
-    percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.tables import percent
 
 SMALLEST = 1e-9
 """Directions with a smaller part of the joint variance are left out: a flat direction has no information."""

@@ -13,9 +13,9 @@ from mmc.jobs.statistics.closure.declaration import (
     ClosureTest,
     Figures,
     figures_or_null,
-    percent,
 )
 from mmc.jobs.statistics.closure.evidence import Evidence
+from mmc.tables import percent
 
 OUTSIDE = {FAILED: 0.25, DOUBTFUL: 0.05}
 """The largest part of the confidence region that may be farther away."""
