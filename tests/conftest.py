@@ -50,8 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """For `-n auto`: two more than cores, because a quarter of the time tests wait for other programs."""
-    return (os.cpu_count() or 1) + 2
+    """For `-n auto`: one more than cores, because tests wait for other programs and for the disk."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

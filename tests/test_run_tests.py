@@ -44,11 +44,18 @@ def test_nothing_outlives_a_fault_of_style(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "versions", "checked"), [(["tests/test_files.py"], "pinned", True), ([], "lowest", False)]
+    ("arguments", "versions", "checked", "words"),
+    [
+        (["tests/test_files.py"], "pinned", True, "tests/test_files.py"),
+        (["-x", "tests/test_files.py"], "pinned", True, "-x tests/test_files.py"),
+        (["engines", "-x"], "pinned", False, "-m engine -x"),
+        ([], "lowest", False, "-m not engine"),
+        (["engines"], "lowest", False, "-m engine"),
+    ],
 )
-def test_not_all_is_collected_first(folder: Path, arguments: list[str], versions: str, checked: bool) -> None:
+def test_not_all_is_collected_first(
+    folder: Path, arguments: list[str], versions: str, checked: bool, words: str
+) -> None:
     code, said = _run(folder, *arguments, VERSIONS=versions)
     assert (code, "--collect-only" in said, "mypy" in said) == (0, False, checked)
-    assert said.endswith(
-        " ".join(["python -m pytest -n auto --dist loadfile --no-loadscope-reorder", *arguments]) + "\n"
-    )
+    assert said.endswith(f"python -m pytest -n auto --dist loadfile --no-loadscope-reorder {words}\n")

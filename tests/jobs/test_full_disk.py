@@ -27,7 +27,7 @@ from tests.jobs.physics import BENCHMARKS, PARAMETERS, Folder, combine_settings,
 from tests.jobs.steps.test_detect import _events
 from tests.jobs.steps.test_import_events import OTHERS
 
-pytestmark = [pytest.mark.engine, pytest.mark.skipif(sys.platform != "linux", reason="needs mount namespaces")]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs mount namespaces")
 
 CLONE_NEWNS, MS_REC_PRIVATE = 0x20000, 0x44000
 PAGE = 4096

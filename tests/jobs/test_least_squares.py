@@ -12,7 +12,6 @@ from scipy.stats import norm
 
 from tests.jobs.stages import Outputs, run_stages
 
-pytestmark = pytest.mark.engine
 SLOPE, N_EXPECTED = 0.4, 300.0
 BENCHMARKS = {"sm": 0.0, "p": 1.0, "m": -1.0, "half": 0.5, "minus_half": -0.5}
 STUDY = """

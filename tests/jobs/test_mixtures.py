@@ -11,7 +11,6 @@ from scipy.stats import norm
 
 from tests.jobs.stages import Outputs, run_stages
 
-pytestmark = pytest.mark.engine
 SLOPE = 0.8
 SIGNAL, BACKGROUND = 0.4, 0.6
 """The cross sections at c = 0, in pb."""

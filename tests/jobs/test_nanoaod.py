@@ -13,7 +13,6 @@ from mmc.jobs.madminer.event_rows import rows_of
 
 from tests.jobs.stages import run_stages
 
-pytestmark = pytest.mark.engine
 HEAD = """
 mmc: "1.0"
 name: nanoaod

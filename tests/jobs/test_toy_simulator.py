@@ -11,7 +11,6 @@ from mmc.compiler.settings.encoding import to_json
 from tests.jobs.physics import Folder
 from tests.support import STUDIES
 
-pytestmark = pytest.mark.engine
 HERE = STUDIES / "toy-simulator"
 METHOD = "alices"
 

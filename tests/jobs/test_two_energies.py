@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from tests.jobs.stages import run_stages
 
-pytestmark = pytest.mark.engine
 STUDY = """
 mmc: "1.0"
 name: energies

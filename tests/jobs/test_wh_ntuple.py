@@ -15,7 +15,6 @@ from scipy.optimize import minimize
 from tests.jobs.physics import Folder
 from tests.support import STUDIES
 
-pytestmark = pytest.mark.engine
 HERE = STUDIES / "wh-ntuple"
 NEEDED = {"configure", "analyse", "combine", "baselines"}
 BENCHMARKS = np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1], [1, 1]], dtype=float)

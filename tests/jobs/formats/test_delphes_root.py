@@ -9,8 +9,6 @@ from mmc.jobs.formats import delphes_root
 
 from tests.jobs.event_files import write_root
 
-pytestmark = pytest.mark.engine
-
 
 @pytest.mark.parametrize("collection", ["Muon", "MissingET"])
 def test_missing_branch(tmp_path: Path, collection: str) -> None:

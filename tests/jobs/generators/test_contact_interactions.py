@@ -70,7 +70,6 @@ def test_kinematics_follow_the_quark_not_beam_1() -> None:
         Kinematics.from_momenta(np.array([[2, 21, 13, -13]]), np.array([[quark, antiquark, muon, antimuon]]), alpha)
 
 
-@pytest.mark.engine
 def test_constants_are_pythias() -> None:
     limits = RunCard(m_min_gev=500.0, m_max_gev=None, pt_min_gev=None)
     generator = pythia8.start(pythia8.settings("dimuon", limits, BEAMS, (1000.0, (0, 0, 0, 0))), 1)
@@ -109,7 +108,6 @@ def samples() -> dict[str, tuple[Kinematics, float, float]]:
     return found
 
 
-@pytest.mark.engine
 @pytest.mark.parametrize(
     ("sampled", "target"),
     [(a, b) for other in ("ll", "lr", "rr+rl") for a, b in (("sm", other), (other, "sm"))],

@@ -320,7 +320,6 @@ def test_parts_are_disjoint(tmp_path: Path, mg5: Path, configured: Path, process
     assert len({event for part in parts for event in _text(part).split("<event>")[1:]}) == 100
 
 
-@pytest.mark.engine
 def test_showered_events_fit_the_event_file(tmp_path: Path, mg5: Path, configured: Path, process: Path) -> None:
     shower = {"card": "card", "settings": {"PartonLevel:MPI": False}}
     card = tmp_path / "pythia8_card.dat"
@@ -336,7 +335,6 @@ def test_showered_events_fit_the_event_file(tmp_path: Path, mg5: Path, configure
     assert (again / "events.hepmc.gz").read_bytes() == (events / "events.hepmc.gz").read_bytes()
 
 
-@pytest.mark.engine
 def test_vetoed_events_lower_the_cross_section(tmp_path: Path, mg5: Path, configured: Path, process: Path) -> None:
     """Events without jets whose shower has a jet above the matching scale belong to another process."""
     merging = {"scheme": "mlm", "jets": 1, "xqcut_gev": 8.0, "qcut_gev": 10.0}

@@ -39,7 +39,6 @@ def test_settings() -> None:
     assert not any("PhaseSpace" in line or "Lambda" in line for line in pythia8.settings("ww", NO_LIMITS, BEAMS, None))
 
 
-@pytest.mark.engine
 @pytest.mark.parametrize(
     ("process", "final", "range_pb"),
     [
@@ -67,7 +66,6 @@ def test_processes(process: str, final: list[int], range_pb: tuple[float, float]
     assert integral.mean_weight == pytest.approx(1.0, abs=1e-3)
 
 
-@pytest.mark.engine
 def test_same_seed_same_events() -> None:
     lines = pythia8.settings("dimuon", replace(NO_LIMITS, m_min_gev=500.0), BEAMS, (1000.0, (0, 0, 0, 0)))
     runs = [list(islice(pythia8.events(pythia8.start(lines, seed)), 20)) for seed in (5, 5, 6, 5 + pythia8.MAX_SEED)]
@@ -75,7 +73,6 @@ def test_same_seed_same_events() -> None:
     assert not set(runs[0]) & set(runs[2])
 
 
-@pytest.mark.engine
 def test_no_phase_space_and_no_such_setting() -> None:
     lines = pythia8.settings("dimuon", replace(NO_LIMITS, m_min_gev=13_500.0), BEAMS, (1000.0, (0, 0, 0, 0)))
     with pytest.raises(StepError, match=r"no phase space; .*PhaseSpace:mHatMin = 13500\.0"):
@@ -84,14 +81,12 @@ def test_no_phase_space_and_no_such_setting() -> None:
         pythia8.start(["PDF:pSett = 3"], 1)
 
 
-@pytest.mark.engine
 def test_missing_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHIA8DATA", str(tmp_path))
     with pytest.raises(StepError, match="Pythia cannot find its data"):
         pythia8.start([], 1)
 
 
-@pytest.mark.engine
 def test_unexpected_peak_is_refused() -> None:
     """Pythia's process with contact interactions does not look for the Z; from 4 GeV on it misses the peak."""
     generator = pythia8.start(pythia8.settings("dimuon", NO_LIMITS, BEAMS, (1000.0, (0, 0, 0, 0))), 1)

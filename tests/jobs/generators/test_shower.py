@@ -69,7 +69,6 @@ def _run(events: Path, name: str = "x", seed: int = 5, lines: list[str] = NO_MPI
     return lost, gzip.decompress(out.read_bytes()).decode()
 
 
-@pytest.mark.engine
 def test_each_event_is_showered(events: Path) -> None:
     lost, text = _run(events)
     assert lost == set() and hepmc.count(events.with_name("x.hepmc.gz")) == 40
@@ -85,13 +84,11 @@ def test_each_event_is_showered(events: Path) -> None:
         assert len({p[3] for p in particles}) > 10
 
 
-@pytest.mark.engine
 def test_seeds(events: Path) -> None:
     first, again, other = _run(events, "a")[1], _run(events, "b")[1], _run(events, "c", seed=6)[1]
     assert first == again != other
 
 
-@pytest.mark.engine
 def test_events_that_pythia_gives_up_on(events: Path) -> None:
     """A gluon without partner of its colour cannot be showered; Pythia goes on with the next event."""
     text = gzip.decompress(events.read_bytes()).decode()
@@ -108,7 +105,6 @@ def test_events_that_pythia_gives_up_on(events: Path) -> None:
         _run(events)
 
 
-@pytest.mark.engine
 def test_settings_that_pythia_does_not_know(events: Path) -> None:
     with pytest.raises(StepError, match="Pythia does not understand 'PartonLevel:MPII = off'"):
         _run(events, lines=["PartonLevel:MPII = off"])

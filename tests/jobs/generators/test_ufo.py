@@ -181,7 +181,6 @@ def events_of(out: Path) -> list[tuple[Any, Any, dict[str, float]]]:
     return found
 
 
-@pytest.mark.engine
 def test_showered_events(chain: Chain) -> None:
     """Pythia accepts the colours. Two flavours and both directions are one process; the scale is that of each event."""
     shared = hadrons()

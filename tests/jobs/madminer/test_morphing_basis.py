@@ -62,7 +62,6 @@ def test_the_basis_is_that_of_madminer() -> None:
     assert basis.components.tolist() == miner.morpher.components.tolist()
 
 
-@pytest.mark.engine
 def test_plan_shows_the_basis_that_the_job_makes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = tmp_path / "study.yaml"
     lines = (STUDIES / "drell-yan" / "tiny.yaml").read_text().splitlines(keepends=True)

@@ -23,8 +23,6 @@ from tests.jobs.event_files import assert_same, delphes_settings, les_houches_se
 from tests.jobs.systematics_files import PdfSet, with_systematics
 from tests.support import SHARED_DATA
 
-pytestmark = pytest.mark.engine
-
 SYSTEMATICS: dict[str, dict[str, Any]] = {
     "lumi": {"effect": "norm", "norm_variation": 1.1},
     "mu": {"effect": "scale", "scale": "mu", "scale_variations": (0.5, 1.0, 2.0)},

@@ -16,8 +16,6 @@ from tests.forked import Python
 from tests.jobs.event_files import UPROOT3_ON_NUMPY2, lhe_text, setup_file, write_root
 from tests.jobs.physics import Folder
 
-pytestmark = pytest.mark.engine
-
 EVENT = """<event>
  4 1 0.5 100. 0.0078 0.1
  13 1 1 2 0 0 30. 40. 120. 130. 0. 0. 9.

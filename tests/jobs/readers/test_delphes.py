@@ -29,8 +29,6 @@ from tests.jobs.event_files import (
 from tests.jobs.physics import Folder, names
 from tests.support import SHARED_DATA
 
-pytestmark = pytest.mark.engine
-
 N_EVENTS = 200
 DATA = SHARED_DATA / "vbf-higgs"
 BENCHMARKS = ["sm", "w", *(f"morphing_basis_vector_{index}" for index in range(2, 6))]

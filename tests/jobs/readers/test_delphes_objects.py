@@ -23,8 +23,6 @@ from mmc.jobs.readers.values import Definition, UnusualExpressionError
 from tests.compiler.expressions.test_checker import DEFINED, expressions, passes
 from tests.jobs.event_files import assert_close, expected_value, write_root
 
-pytestmark = pytest.mark.engine
-
 N_EVENTS = 200
 EVERYTHING = dict.fromkeys(("e", "mu", "a", "j"), delphes_objects.Acceptance(None, None))
 

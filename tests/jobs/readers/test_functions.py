@@ -9,8 +9,6 @@ import pytest
 
 from tests.jobs.physics import READING, Folder, analyse_settings
 
-pytestmark = pytest.mark.engine
-
 CODE = """
 def softer(event):
     return min(event.mu[0].pt, event.mu[1].pt) if event.met.pt >= 0 else None

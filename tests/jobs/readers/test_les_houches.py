@@ -35,8 +35,6 @@ from tests.jobs.event_files import (
 from tests.jobs.physics import READING, Folder
 from tests.support import SHARED_DATA
 
-pytestmark = pytest.mark.engine
-
 NOTHING = {"smearing": [], "met_noise": {"abs": 0.0, "rel": 0.0}, "default_observables": None}
 DEFAULTS = {
     **{f"n_{kind}_max": 2 for kind in ("leptons", "photons", "jets")},

@@ -51,7 +51,6 @@ def _results(share: float, entry: float) -> dict[str, Any]:
     return {"title": "", "study": "toy", "mmc": "1", **empty, "combinations": combined}
 
 
-@pytest.mark.engine
 def test_two_runs(run: Path, other_run: Path, tmp_path: Path, capsys: Capture) -> None:
     assert main(["report", str(run), str(other_run), "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out

@@ -10,8 +10,6 @@ import pytest
 from benchmarks.fuzz.__main__ import outcome_of
 from benchmarks.fuzz.records import trial_on
 
-pytestmark = pytest.mark.engine
-
 
 def test_damaged_runs(run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)

@@ -16,8 +16,6 @@ from mmc.jobs.report.results import Grid
 from mmc.jobs.report.run_folder import open_run
 from mmc.jobs.report.run_report import _results
 
-pytestmark = pytest.mark.engine
-
 JOINT = {
     "of": "ratio",
     "correlation": 0.7,

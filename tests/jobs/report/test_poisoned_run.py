@@ -15,8 +15,6 @@ from mmc.jobs.record import RECORD
 
 from tests.support import made_once
 
-pytestmark = pytest.mark.engine
-
 
 def _flip(file: Path) -> None:
     """Change one bit; size and time stay."""

@@ -19,8 +19,6 @@ from tests.jobs.physics import seal
 
 Capture = pytest.CaptureFixture[str]
 
-pytestmark = pytest.mark.engine
-
 
 def report(*words: object) -> int:
     return main(["report", *map(str, words)])

@@ -97,7 +97,6 @@ def _pythia(sine: float, alpha: float, model: Model, n_events: int) -> tuple[flo
     return info.sigmaGen() * 1e9, info.sigmaErr() * 1e9
 
 
-@pytest.mark.engine
 def test_muon_pairs_of_the_lhc_as_by_pythia() -> None:
     """The same parton distributions, couplings and fixed scale; α does not run."""
     alpha, sine, mass = 1.0 / 128.0, 0.2312, 91.1876

@@ -10,8 +10,6 @@ import pytest
 
 from tests.jobs.physics import READING, Folder, analyse_settings, names
 
-pytestmark = pytest.mark.engine
-
 Chain = tuple[Folder, Path, Path]
 
 

@@ -15,8 +15,6 @@ from mmc.jobs.steps.combine import check_beams, shares
 
 from tests.jobs.physics import BENCHMARKS, READING, Folder, combine_settings, configure_settings
 
-pytestmark = pytest.mark.engine
-
 ALL = {**READING, "cuts": []}
 NONE = {**READING, "cuts": [{"definition": "m_ll > 1e6", "required": False}]}
 

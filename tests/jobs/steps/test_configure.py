@@ -7,8 +7,6 @@ import pytest
 
 from tests.jobs.physics import BENCHMARKS, READING, Folder, combine_settings, configure_settings
 
-pytestmark = pytest.mark.engine
-
 
 def test_setup_says_what_madminer_keeps(tmp_path: Path) -> None:
     out = Folder(tmp_path).setup()

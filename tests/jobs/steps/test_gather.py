@@ -10,8 +10,6 @@ from mmc.jobs.steps import runner
 
 from tests.jobs.physics import READING, Folder, combine_settings
 
-pytestmark = pytest.mark.engine
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:

@@ -11,8 +11,6 @@ import pytest
 from tests.jobs.physics import BENCHMARKS, READING, Folder, combine_settings
 from tests.support import SHARED_DATA
 
-pytestmark = pytest.mark.engine
-
 RANGE = {"range": [-0.06, 0.06]}
 
 

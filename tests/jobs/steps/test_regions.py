@@ -10,8 +10,6 @@ import pytest
 
 from tests.jobs.physics import READING, Folder, combine_settings, names
 
-pytestmark = pytest.mark.engine
-
 LEADING = {"definition": "mu[0].pt if mu[0].pt > 300 else mu[9].pt", "required": False, "default": None}
 REGIONS = {
     "low": {"cuts": [{"definition": "m_ll < 700", "required": False}], "observables": ["m_ll"], "required": []},

@@ -15,8 +15,6 @@ from mmc.jobs.job import read_record
 
 from tests.jobs.physics import PARAMETERS, SHARED, Folder, configure_settings, generate_settings, names
 
-pytestmark = pytest.mark.engine
-
 Chain = tuple[Folder, Path, Path]
 
 

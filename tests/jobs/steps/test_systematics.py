@@ -21,8 +21,6 @@ from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import BENCHMARKS, READING, Folder, combine_settings, configure_settings
 from tests.jobs.systematics_files import PdfSet, with_systematics
 
-pytestmark = pytest.mark.engine
-
 SYSTEMATICS = {
     "lumi": {"effect": "norm", "variation": 1.1},
     "mu": {"effect": "scale", "scale": "mu", "variations": [0.5, 1.0, 2.0]},

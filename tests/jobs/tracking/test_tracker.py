@@ -26,7 +26,10 @@ from tests.jobs.physics import Folder
 from tests.jobs.tracking_server import PASSWORD, USER, Runs, fill_disk, free_port, server, server_process
 
 pytest.importorskip("mlflow")
-pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow and of what it imports
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.filterwarnings("default"),  # those of MLflow and of what it imports
+]
 
 STUDY = {
     "study": "toy",
