@@ -25,9 +25,9 @@ from typing import NoReturn
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MmcError
 from mmc.jobs.steps import runner
-from mmc.jobs.steps.asking import FILES, NUMBER_BYTES, STOPPING
+from mmc.jobs.steps.asking import FILES, NUMBER_BYTES
 from mmc.jobs.steps.limits import ENGINE
-from mmc.processes import end_with_parent, name_process
+from mmc.processes import STOPPING, end_with_parent, name_process
 
 
 def main(argv: Sequence[str]) -> int:
