@@ -37,7 +37,7 @@ _LOCK = re.compile(rb"|\d+\n?|[^\n]* of user [^\n]*\n[^\n]*\n", re.ASCII)
 
 
 class LockedError(MmcError):
-    """Another process holds the lock; the message tells which."""
+    """Another process holds the lock; the message says which."""
 
 
 @dataclass(frozen=True)

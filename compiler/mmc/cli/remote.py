@@ -140,7 +140,7 @@ def _status(arguments: Namespace) -> int:
         return EXIT_WRONG
     target, folder = found
     if target == HYPERQUEUE:
-        raise UsageError(f"`mmc submit` waits for jobs on HyperQueue; {folder / 'out' / 'events.log'} tells of them")
+        raise UsageError(f"`mmc submit` waits for jobs on HyperQueue; {folder / 'out' / 'events.log'} lists them")
     return status_on_slurm(folder) if target == SLURM else status_on_reana(open_bundle(folder), find_client())
 
 

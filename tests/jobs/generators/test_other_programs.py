@@ -133,7 +133,7 @@ def test_negative_weights(tmp_path: Path, configured: Path, archive: Path) -> No
     ("program", "pattern", "replacement", "message"),
     [
         (powheg, r"3      1\n", "1      1\n", "give a cross section of 1 pb .* its <init> says 2 pb"),
-        (sherpa, "2.00000000000000e", "0.00000000000000e", "does not tell the cross section, and .* give 0 pb"),
+        (sherpa, "2.00000000000000e", "0.00000000000000e", "has no cross section, and .* give 0 pb"),
         (
             sherpa,
             r"<event trials='1' mur2='8.3e\+03'>",
