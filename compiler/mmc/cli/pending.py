@@ -12,7 +12,7 @@ from mmc.printing import say
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("table", metavar="FILE", type=path, help="the table of all jobs: jobs.tsv of the bundle")
     parser.add_argument("out", metavar="DIR", type=path, help="the folder of all outputs")
-    parser.add_argument("--stage", help="run the jobs of this stage only")
+    parser.add_argument("--stage", help="list the jobs of this stage only")
     parser.add_argument("--quick", action="store_true", help="read only files whose size or time have changed")
     parser.add_argument(
         "--mixed-versions", action="store_true", help="accept finished jobs of other versions of MadMiner and the like"

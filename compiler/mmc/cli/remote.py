@@ -36,7 +36,7 @@ def _add_submit_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--mixed-versions",
         action="store_true",
-        help="go on on Slurm although finished jobs were made with other versions of MadMiner, torch or a generator",
+        help="continue on Slurm although finished jobs were made with other versions of MadMiner, torch or a generator",
     )
 
 
