@@ -27,7 +27,9 @@ def _pending(arguments: Namespace) -> int:
     try:
         _, found = decide(path, out, whole=not arguments.quick, stage=arguments.stage, mixed=mixed)
     except MixedVersionsError as error:
-        raise MmcError(f"{error}: go on with --mixed-versions, or start anew in another folder with -o") from error
+        raise MmcError(
+            f"{error}: continue with --mixed-versions, or start a new run in another folder with -o"
+        ) from error
     lines = [f"{row} {waits} {found.again.get(row, '')}" for row, waits in found.now.items()]
     lines += [f"{row} later" for row in sorted(found.later)]
     say(*(line.rstrip() for line in lines))

@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
             run = ENGINES[arguments.engine]
             return 0 if run(arguments.bundle, events, arguments.jobs, arguments.mixed_versions) else 1
     except MixedVersionsError as error:
-        complain(f"mmc: {error}: go on with --mixed-versions, or start anew in another folder with --out")
+        complain(f"mmc: {error}: continue with --mixed-versions, or start a new run with another --out")
         return error.exit_code
     except MmcError as error:
         complain(f"mmc: {error}")
