@@ -59,8 +59,8 @@ MMC232 = Code(
     "A table of variants cannot be read",
     "The table is a text file of at most 2 MB with commas between its columns. The first line has the paths, each "
     "once, and each further line has a value for every path. Each value is one number, one text, `true` or `false`, "
-    "written as in YAML; a value that contains a comma is in double quotes. Lists and mappings are not possible in a table: "
-    "give an entry of a list its own column, `cuts.0`, or write the values in `over`.",
+    "written as in YAML; a value that contains a comma is in double quotes. Lists and mappings are not possible in a "
+    "table: give an entry of a list its own column, `cuts.0`, or write the values in `over`.",
 )
 MMC233 = Code(
     "MMC233",
