@@ -23,7 +23,7 @@ ENGINES: Mapping[str, Callable[[Path, BinaryIO, int | None, bool], bool]] = {
     "hyperqueue": on_hyperqueue.run,
 }
 """Each runs the missing jobs of a bundle, on a number of cores if they run here, whether or not finished jobs were made
-with other versions, and tells whether none has failed."""
+with other versions, and says whether none has failed."""
 
 
 class LeftError(BaseException):

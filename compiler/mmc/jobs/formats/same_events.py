@@ -75,7 +75,7 @@ def compare(generated: EventTable, found: Floats) -> Comparison | None:
 def compare_hard(generated: EventTable, hard: HardProcess) -> Comparison | None:
     """Compare the energies of the incoming partons, which follow from the sum over the outgoing particles.
 
-    :returns: None if they hardly vary, or if too few events have them in the other file to tell
+    :returns: None if they hardly vary, or if too few events have them in the other file for a decision
     """
     energy = _incoming(generated)
     if not _varies(energy, _IN_TEXTS):
