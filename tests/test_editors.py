@@ -1,5 +1,6 @@
 """Editors agree with mmc: the real YAML language server of VS Code finds nothing wrong with studies that are right."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from mmc.compiler.language.document import load
 from mmc.compiler.language.schema import load_schema
 
 from tests.compiler.checks import test_fuzz
+from tests.jobs.matrix_elements import ufo_models
 from tests.language_server import PROGRAM, LanguageServer
 from tests.support import ROOT, STUDIES
 
@@ -42,9 +44,10 @@ def changed(folder: Path, old: str, new: str) -> Path:
     return described(folder, text.replace(old, new).partition("\n")[2])
 
 
-@pytest.mark.parametrize("study", sorted(STUDIES.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize("study", sorted(STUDIES.rglob("*.yaml")), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_study_that_is_shipped_is_right(server: LanguageServer, study: Path) -> None:
-    assert study.read_text().startswith("# yaml-language-server: $schema=../../schema/1.0/study.json\n")
+    schema = os.path.relpath(ROOT / "schema" / "1.0" / "study.json", study.parent)
+    assert study.read_text().startswith(f"# yaml-language-server: $schema={schema}\n")
     assert server.diagnostics(study) == []
 
 
@@ -55,6 +58,13 @@ def test_what_mmc_init_writes_is_right_also_what_is_commented_out(server: Langua
     more = tmp_path / "new" / "more.yaml"
     more.write_text(study.read_text().replace("\n  # ", "\n  "))
     assert server.diagnostics(more) == []
+
+
+def test_what_mmc_init_writes_for_a_ufo_model_is_right(server: LanguageServer, tmp_path: Path) -> None:
+    model = ufo_models.write(tmp_path / "small")
+    words = ["init", str(tmp_path / "new"), "--model", str(model), "--process", "q q~ > k k~ h", "--parameter", "even"]
+    assert main(words) == 0
+    assert server.diagnostics(tmp_path / "new" / "study.yaml") == []
 
 
 @pytest.mark.parametrize("name", ["COMPLETE", "MADGRAPH", "EVENT_FILES"])
@@ -72,7 +82,7 @@ def test_a_number_that_mmc_reads_is_right(server: LanguageServer, tmp_path: Path
 
 
 @pytest.mark.parametrize("number", ["15_00", "1__0", "_100", "1_000_", "many", "1.5", "[900]", "true", ""])
-def test_what_is_no_number_is_wrong(server: LanguageServer, tmp_path: Path, number: str) -> None:
+def test_what_is_not_a_number_is_wrong(server: LanguageServer, tmp_path: Path, number: str) -> None:
     study = changed(tmp_path, MANY, f"events: {{sm: {number}, default: 400}}")
     (found,) = server.diagnostics(study)
     line = TINY.read_text().splitlines().index(f"      {MANY}") + 1

@@ -20,15 +20,29 @@ PAGES = [
     *(ROOT / "benchmarks").glob("*.md"),
     *(ROOT / "containers").glob("*.md"),
 ]
-LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
+"""A link: the path of its page, which is empty for the same page, and the heading on it."""
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 MODULES = [module.name for module in pkgutil.walk_packages(mmc.__path__, "mmc.") if module.name != "mmc.__main__"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = [target for target in LINK.findall(page.read_text()) if not target.startswith(("http:", "https:"))]
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+    links = [link for link in LINK.findall(_prose(page)) if not link[0].startswith(("http:", "https:"))]
+    assert [target for target, _ in links if not (page.parent / target).exists()] == []
+    named = [(page.parent / target if target else page, heading) for target, heading in links if heading]
+    assert [(path, heading) for path, heading in named if path.suffix == ".md" and heading not in _headings(path)] == []
+
+
+def _prose(page: Path) -> str:
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def _headings(page: Path) -> set[str]:
+    """The headings of a page as GitHub names them in links."""
+    texts = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in HEADING.findall(_prose(page)))
+    return {re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-") for text in texts}
 
 
 def test_the_readme_shows_real_diagnostics(

@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -16,19 +17,9 @@ HALL = {
     *("__init__", "__main__", "errors", "files", "locks", "packing", "printing", "processes"),
     *("ranges", "reading", "surroundings", "tables", "version"),
 }
-HEAVY = {
-    "numpy",
-    "scipy",
-    "madminer",
-    "torch",
-    "h5py",
-    "matplotlib",
-    "mlflow",
-    "pythia8mc",
-    "awkward",
-    "uproot",
-    "vector",
-}
+LIGHT = {"jinja2", "jsonschema", "yaml", "_typeshed"}
+"""The packages that the compiler and the command line may import, beside the standard library. ``_typeshed`` is for
+types only."""
 ROW = re.compile(r"^\| `([a-z._]+)` \| .+ \| (.*?) ?\|$", re.MULTILINE)
 
 
@@ -59,11 +50,11 @@ def _room(module: str) -> str:
 @cache
 def _imports(path: Path) -> tuple[tuple[int, str], ...]:
     """Line and full name of every module that a file imports, wherever in the file."""
-    return tuple(_find_imports(path))
+    return tuple(_found_imports(ast.walk(ast.parse(path.read_text(encoding="utf-8"))), path))
 
 
-def _find_imports(path: Path) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def _found_imports(nodes: Iterable[ast.AST], path: Path) -> Iterator[tuple[int, str]]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -83,6 +74,9 @@ def test_every_folder_is_a_room_of_the_page() -> None:
 
 def test_the_hall_holds_nothing_that_has_a_room() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} == HALL
+    named = re.search(r"the hall \((.*?)\)", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert named is not None
+    assert {f"mmc.{name}" for name in HALL if "__" not in name} == {*re.findall(r"`([a-z.]+)`", named[1])}
 
 
 @pytest.mark.parametrize("room", sorted(TABLE))
@@ -115,25 +109,46 @@ def test_no_arrow_leads_back() -> None:
     assert not left, f"these rooms import each other in a circle: {sorted(left)}"
 
 
+def test_the_hall_imports_no_room() -> None:
+    allowed = {"mmc", *(f"mmc.{name}" for name in HALL)}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {imported}"
+        for path in PACKAGE.glob("*.py")
+        for line, imported in _imports(path)
+        if imported.startswith("mmc.") and imported not in allowed
+    ]
+    assert [text for text in wrong if not text.endswith("__main__.py:5: mmc.cli.main")] == []
+
+
 def test_the_compiler_imports_nothing_heavy() -> None:
     heavy = [
         f"{path.relative_to(ROOT)}:{line}: {imported}"
         for module, path in MODULES.items()
         if not module.startswith("jobs")
         for line, imported in _imports(path)
-        if imported.split(".")[0] in HEAVY
+        if imported.split(".")[0] not in {"mmc", *LIGHT, *sys.stdlib_module_names}
     ]
     assert not heavy, "\n".join(heavy)
 
 
 def test_the_command_line_imports_the_jobs_when_it_runs_them() -> None:
-    early = []
-    for module, path in MODULES.items():
-        if _room(module) == "cli":
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:  # not within functions
-                if isinstance(node, ast.ImportFrom) and str(node.module).startswith("mmc.jobs"):
-                    early.append(f"{path.relative_to(ROOT)}:{node.lineno}")
-    assert not early, early
+    early = [
+        f"{path.relative_to(ROOT)}:{line}: {imported}"
+        for module, path in MODULES.items()
+        if _room(module) == "cli"
+        for line, imported in _found_imports(_outside_functions(ast.parse(path.read_text(encoding="utf-8"))), path)
+        if imported.startswith("mmc.jobs")
+    ]
+    assert not early, "\n".join(early)
+
+
+def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run when a module is imported."""
+    for node in ast.iter_child_nodes(tree):
+        is_for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if not (is_for_types or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)):
+            yield node
+            yield from _outside_functions(node)
 
 
 def _picture() -> str:

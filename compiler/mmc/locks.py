@@ -2,7 +2,7 @@
 
 A lock is a file that is locked with flock(2). The kernel releases it when the process that took it and all processes
 that inherited its descriptor have ended. So the lock of a killed run or job is held until the last program that it
-started has ended, and process numbers decide nothing. The content of the file only tells others who holds the lock. The
+started has ended, and process numbers decide nothing. The content of the file only says who holds the lock. The
 file is removed before the lock is released; who waits for a removed file opens the path again.
 """
 
@@ -37,7 +37,7 @@ _LOCK = re.compile(rb"|\d+\n?|[^\n]* of user [^\n]*\n[^\n]*\n", re.ASCII)
 
 
 class LockedError(MmcError):
-    """Another process holds the lock; the message tells which."""
+    """Another process holds the lock; the message says which."""
 
 
 @dataclass(frozen=True)

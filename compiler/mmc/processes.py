@@ -6,7 +6,8 @@ import os
 import shutil
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmc.errors import MmcError
@@ -15,6 +16,9 @@ EXIT_FULL = 4
 """The exit code of a job that fails because the disk is full: its message may not find room there either."""
 FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 """The error numbers of a write that finds no room: the disk, the largest file or the user's quota."""
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals with which a run and its jobs are stopped."""
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
@@ -31,6 +35,24 @@ def killed_by(number: int) -> str:
         name = f"signal {number}"
     memory = ", as the kernel does when memory runs out" if number == signal.SIGKILL else ""
     return f"killed by {name}{memory}"
+
+
+@contextmanager
+def stopping_signals(pass_on: Callable[[int], object]) -> Iterator[list[int]]:
+    """During the block, pass the signals of :data:`STOPPING` on instead of ending; yields those received so far."""
+    received: list[int] = []
+
+    def handle(number: int, _frame: object) -> None:
+        received.append(number)
+        pass_on(number)
+
+    handled = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
+    previous = {number: signal.signal(number, handle) for number in handled}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def end_with_parent(parent: int) -> None:

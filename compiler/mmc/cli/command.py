@@ -58,7 +58,7 @@ def add_changes(parser: ArgumentParser) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="another value than in the study, as in --set seed=3 or --set evaluation.luminosity='3 ab^-1'; may be "
+        help="replace a value of the study, as in --set seed=3 or --set evaluation.luminosity='3 ab^-1'; may be "
         "repeated, and the manifest records it",
     )
 

@@ -31,7 +31,7 @@ from mmc.errors import MissingExtraError, MmcError
 from mmc.files import Folder
 from mmc.locks import BUNDLE, RUN, Lock, held
 from mmc.printing import say
-from mmc.processes import EXIT_FULL, end_with_parent, killed_by, path_with_mmc
+from mmc.processes import EXIT_FULL, end_with_parent, killed_by, path_with_mmc, stopping_signals
 from mmc.tables import critical_values, duration, region_size, table, toys_in_words
 
 POLL_S = 0.2
@@ -89,7 +89,7 @@ def run_study(
         started = time.monotonic()
         forked = served(plan) if on.target == "script" else []
         script = _script(folder, on, jobs, forked, lock, mixed_versions=mixed_versions)
-        with script as process, _signals_passed_to(process) as received:
+        with script as process, stopping_signals(process.send_signal) as received:
             _watch(process, folder / "out" / "events.log", progress)
         if process.returncode != 0:
             raise _failure(folder, on, progress, received, process.returncode)
@@ -287,25 +287,6 @@ def _script(
             except BaseException:
                 process.terminate()
                 raise
-
-
-@contextmanager
-def _signals_passed_to(process: Process) -> Iterator[list[int]]:
-    """Pass SIGINT, SIGTERM and SIGHUP on instead of ending; yields the list of received signals."""
-    received: list[int] = []
-
-    def pass_on(number: int, _frame: object) -> None:
-        received.append(number)
-        process.send_signal(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
-    previous = {number: signal.signal(number, pass_on) for number in heard}
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _watch(process: Process, events: Path, progress: Progress) -> None:

@@ -45,7 +45,7 @@ Compile one declarative study file into the workflows that run a MadMiner analys
 EPILOG = """\
 a first study:
   mmc init my-study                       a commented study that already validates
-  mmc validate my-study/study.yaml        every problem at once, with line, column and a way out
+  mmc validate my-study/study.yaml        every problem at once, with line, column and a suggestion
   mmc plan my-study/study.yaml            what would run
   mmc run my-study/study.yaml             run it here: limits, contours, a report
   mmc report my-study/runs/my-study       the whole run on one page

@@ -12,7 +12,7 @@ from mmc.printing import say
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("table", metavar="FILE", type=path, help="the table of all jobs: jobs.tsv of the bundle")
     parser.add_argument("out", metavar="DIR", type=path, help="the folder of all outputs")
-    parser.add_argument("--stage", help="run the jobs of this stage only")
+    parser.add_argument("--stage", help="list the jobs of this stage only")
     parser.add_argument("--quick", action="store_true", help="read only files whose size or time have changed")
     parser.add_argument(
         "--mixed-versions", action="store_true", help="accept finished jobs of other versions of MadMiner and the like"
@@ -27,7 +27,9 @@ def _pending(arguments: Namespace) -> int:
     try:
         _, found = decide(path, out, whole=not arguments.quick, stage=arguments.stage, mixed=mixed)
     except MixedVersionsError as error:
-        raise MmcError(f"{error}: go on with --mixed-versions, or start anew in another folder with -o") from error
+        raise MmcError(
+            f"{error}: continue with --mixed-versions, or start a new run in another folder with -o"
+        ) from error
     lines = [f"{row} {waits} {found.again.get(row, '')}" for row, waits in found.now.items()]
     lines += [f"{row} later" for row in sorted(found.later)]
     say(*(line.rstrip() for line in lines))

@@ -67,7 +67,7 @@ PLACES: Mapping[str, Place] = {
         _driver("slurm"),
         " on Slurm",
         takes_jobs=False,
-        left="what Slurm's queue holds goes on, and the same command watches it",
+        left="the jobs in Slurm's queue continue, and the same command watches them",
     ),
     "hyperqueue": Place("hyperqueue", _driver("hyperqueue"), " on HyperQueue"),
 }

@@ -36,7 +36,7 @@ class Progress:
     def take(self, line: str) -> None:
         """Count an event: ``start``, ``done``, ``skip``, ``again``, ``fail`` or ``retry``, then stage, job, seconds.
 
-        After ``skip``, ``again`` tells that the job has to run after all, with the reason at the end of the line; after
+        After ``skip``, ``again`` says that the job has to run after all, with the reason at the end of the line; after
         ``fail`` and ``retry``, the exit code is there. A line that is not an event, as one that was cut, is left out.
         """
         found = _EVENT.fullmatch(line)

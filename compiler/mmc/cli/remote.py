@@ -36,7 +36,7 @@ def _add_submit_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--mixed-versions",
         action="store_true",
-        help="go on on Slurm although finished jobs were made with other versions of MadMiner, torch or a generator",
+        help="continue on Slurm although finished jobs were made with other versions of MadMiner, torch or a generator",
     )
 
 
@@ -140,7 +140,7 @@ def _status(arguments: Namespace) -> int:
         return EXIT_WRONG
     target, folder = found
     if target == HYPERQUEUE:
-        raise UsageError(f"`mmc submit` waits for jobs on HyperQueue; {folder / 'out' / 'events.log'} tells of them")
+        raise UsageError(f"`mmc submit` waits for jobs on HyperQueue; {folder / 'out' / 'events.log'} lists them")
     return status_on_slurm(folder) if target == SLURM else status_on_reana(open_bundle(folder), find_client())
 
 

@@ -22,7 +22,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--mixed-versions",
         action="store_true",
-        help="go on although finished jobs were made with other versions of MadMiner, torch or a generator",
+        help="continue although finished jobs were made with other versions of MadMiner, torch or a generator",
     )
 
 

@@ -169,7 +169,7 @@ def content(name: str) -> bytes:
 
 
 def _look_up_in(folder: Path) -> Callable[[str], str]:
-    """A function that tells what a path in the folder is: ``file``, ``missing``, ``outside``, or else ``folder``."""
+    """A function that says what a path in the folder is: ``file``, ``missing``, ``outside``, or else ``folder``."""
 
     def look_up(text: str) -> str:
         path = folder / text

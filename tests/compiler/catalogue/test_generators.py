@@ -1,7 +1,8 @@
 """The catalogue of generators: the schema, the study and the steps have what it declares."""
 
+from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from mmc.compiler.catalogue.generators import (
@@ -17,6 +18,7 @@ from mmc.compiler.catalogue.generators import (
 )
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.compiler.language.schema import load_schema, resolve, tag_of
+from mmc.compiler.settings import generation
 
 SCHEMA = load_schema()
 GENERATION = resolve(SCHEMA["properties"]["generation"])
@@ -77,6 +79,18 @@ def test_its_steps_exist(origin: EventOrigin) -> None:
 )
 def test_origin_of_a_study(study: dict[str, Any], origin: EventOrigin | None) -> None:
     assert origin_of(study) is origin
+
+
+def test_settings_name_generators_of_the_catalogue() -> None:
+    named = {
+        name
+        for kind in vars(generation).values()
+        if is_dataclass(kind)
+        for field in fields(kind)
+        if field.name == "generator"
+        for name in get_args(get_type_hints(kind)["generator"])
+    }
+    assert named == {*GENERATORS} - {PYTHIA8.name}
 
 
 def test_settings_without_a_name_are_those_of_pythia() -> None:

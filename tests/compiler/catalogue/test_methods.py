@@ -1,6 +1,7 @@
 """The declarations of methods and estimators: what the schema lists, and what MadMiner does."""
 
 import pytest
+from mmc.compiler.catalogue.calibrations import STEPPED
 from mmc.compiler.catalogue.histograms import SCORE_LIKELIHOODS
 from mmc.compiler.catalogue.methods import (
     ESTIMATORS,
@@ -27,6 +28,12 @@ def test_the_schemas_list_the_estimators() -> None:
     choices = [kind.name for family in METHOD_FAMILIES if len(family.estimators) > 1 for kind in family.estimators]
     assert METHOD["estimator"]["enum"] == choices
     assert f"Default is `{RATIO.estimator.name}`" in METHOD["estimator"]["description"]
+
+
+def test_the_schema_lists_the_calibrations() -> None:
+    mixture = load_schema()["definitions"]["mixture"]["properties"]
+    for entry in (METHOD, mixture):
+        assert entry["calibration"]["enum"] == ["none", "normalisation", *STEPPED]
 
 
 def test_the_schema_lists_the_likelihoods_that_a_method_can_choose() -> None:

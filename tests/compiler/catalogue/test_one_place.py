@@ -37,9 +37,7 @@ NOT_COMPARED = frozenset({"keys of baselines"})
 ALLOWED = frozenset(
     {
         ("compiler/importers/cards.py", "stages"),  # `generate` is a command of MadGraph
-        ("compiler/checks/likelihood_scans.py", "baselines"),  # `histogram` is a calibration of ratios
         ("compiler/checks/regions.py", "stages"),  # `baselines` is a key of `evaluation`
-        ("compiler/checks/simulated.py", "baselines"),  # `histogram` is a calibration of ratios
         ("jobs/madminer/workarounds.py", "estimators"),  # names of MadMiner's modules
         ("jobs/generators/pythia8.py", "processes"),  # Pythia's settings for each; a test holds the two together
     }
@@ -115,5 +113,5 @@ def test_a_list_or_a_comparison_would_be_found(source: str) -> None:
 @pytest.mark.parametrize(
     "source", ['x = settings["rate"]', 'y = {"histogram": f, "isotonic": g}[method]', '"fisher_information" in record']
 )
-def test_a_single_word_is_no_list(source: str) -> None:
+def test_a_single_word_is_not_a_list(source: str) -> None:
     assert not retold(source, NAMES)

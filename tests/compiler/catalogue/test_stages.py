@@ -69,6 +69,35 @@ def test_no_other_section_decides_which_stages_there_are(study: dict[str, Any]) 
     assert stages_of({key: data[key] for key in SECTIONS if key in data}) == stages_of(data)
 
 
+class Asked(dict[str, Any]):
+    """A study that remembers which of its sections were asked for."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        super().__init__(data)
+        self.sections: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        self.sections.add(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        self.sections.add(str(key))
+        return super().__contains__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.sections.add(key)
+        return super().get(key, default)
+
+
+@pytest.mark.parametrize("section", ["generation", "events"])
+def test_a_study_with_everything_is_asked_for_these_sections(section: str) -> None:
+    methods = {"sally": {"method": "sally"}}
+    study = Asked({section: {}, "detector": {}, "methods": methods, "evaluation": {}, "tracking": {}})
+    study |= {"combinations": {}, "variants": {}}
+    assert {"combinations", "variants", "track"} <= {*stages_of(study)}
+    assert study.sections <= {*SECTIONS}
+
+
 def test_the_schema_knows_the_stages_and_the_programs() -> None:
     assert list(EXECUTION["resources"]["properties"]) == ASKED
     assert list(resolve(EXECUTION["reana"])["properties"]["stages"]["properties"]) == ASKED

@@ -146,7 +146,7 @@ def test_a_server_that_is_not_there(
 ) -> None:
     monkeypatch.setenv(SERVER, "http://127.0.0.1:9")  # the port of `discard`, where nobody listens
     assert main(["submit", str(study)]) == 3
-    assert re.search(r"http://127\.0\.0\.1:9 cannot be reached: .*; the same command goes on", one_line(capsys))
+    assert re.search(r"http://127\.0\.0\.1:9 cannot be reached: .*; the same command continues", one_line(capsys))
     assert double.calls == []
 
 

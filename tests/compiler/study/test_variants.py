@@ -100,7 +100,7 @@ def test_a_range_of_whole_numbers_has_whole_ends(tmp_path: Path, drawn: str) -> 
     ("over", "way_out"),
     [
         ("seed: {range: [1, 3]}", "write `n: 3` or less"),
-        ("seed: [1, 2, 3]", "write `n: 3` or less, or `combine: grid` without `n`, which takes all of them"),
+        ("seed: [1, 2, 3]", "write `n: 3` or less, or `combine: grid` without `n`, which has all of them"),
     ],
 )
 def test_who_draws_too_many_variants_is_told_what_works(tmp_path: Path, over: str, way_out: str) -> None:
@@ -123,7 +123,7 @@ def test_no_more_variants_are_offered_than_can_be_allowed(tmp_path: Path) -> Non
     for n, offered in ((20_000, "or add `allow_variants: 20000`"), (20_001, "at most 20,000 can be allowed")):
         said(tmp_path, f"variants: {{combine: random, n: {n}, over: {{seed: {{range: [1, 99999]}}}}}}\n")
         (problem,) = read(str(tmp_path / "study.yaml")).diagnostics
-        assert problem.help.startswith("take fewer values") and problem.help.endswith(offered)
+        assert problem.help.startswith("use fewer values") and problem.help.endswith(offered)
 
 
 def test_resources_of_the_table_are_for_studies_with_variants(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_table_may_have_a_mark_of_byte_order_blanks_and_quotes() -> None:
         ("seed,seed\n1,2\n", 1, "its first line has the path 'seed' twice"),
         ("seed,a\n1,2\n3\n", 3, "the number of values is 1, but the first line has 2 paths"),
         ("seed\n1,2\n", 2, "the number of values is 2, but the first line has 1 path"),
-        ("seed,a\n1,\n", 2, "there is no value of a"),
+        ("seed,a\n1,\n", 2, "the value of a is missing"),
         (",".join(map(str, range(1001))), 1, "its first line has 1,001 paths, more than 1,000"),
         ("seed\n1e999\n", 2, "seed is not a finite number"),
         ('seed\n"1\n', 2, "it cannot be read: unexpected end of data"),
@@ -236,7 +236,9 @@ def test_a_problem_of_a_table_is_shown_in_its_line(tmp_path: Path) -> None:
     (problem,) = said(tmp_path, "variants: {csv: points.csv}\n", f"seed,{BINS}\n1,2\n2,many\n")
     assert problem.startswith("MMC103 points.csv:3:1 ") and problem.endswith(f"(variant v2: seed = 2, {BINS} = many)")
     (problem,) = said(tmp_path, "variants: {csv: points.csv}\n", "seed,events.file\n1,events.h5\n\n2,points.csv\n")
-    assert problem.startswith("MMC230 points.csv:4:1 variants read the same event file, not 'points.csv' in v2 and ")
+    assert problem.startswith(
+        "MMC230 points.csv:4:1 all variants must read the same event file, but it is 'points.csv' in v2 and "
+    )
     assert said(tmp_path, "variants: {csv: points.csv}\n", "seed\n1\n1_000\n") == []
     assert read(str(tmp_path / "study.yaml")).plan().variants == {"v1": {"seed": 1}, "v2": {"seed": 1_000}}
 
@@ -270,10 +272,13 @@ EVALUATION = OBSERVED.replace(", observed: {file: a.csv}", "")
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        ("events.file: [events.h5, b.h5]", "event file, not 'b.h5' in v2 and 'events.h5' in v1 "),
-        ("evaluation.observed.file: [a.csv, b.csv]", "observed events, not 'b.csv' in v2 and 'a.csv' in v1 "),
-        (f"seed: [1, 2], evaluation: [{EVALUATION}, {OBSERVED}]", "observed events, not 'a.csv' in v2 and none in v1 "),
-        (f"evaluation: [{OBSERVED}, {EVALUATION}]", "observed events, not none in v2 and 'a.csv' in v1 "),
+        ("events.file: [events.h5, b.h5]", "event file, but it is 'b.h5' in v2 and 'events.h5' in v1 "),
+        ("evaluation.observed.file: [a.csv, b.csv]", "observed events, but it is 'b.csv' in v2 and 'a.csv' in v1 "),
+        (
+            f"seed: [1, 2], evaluation: [{EVALUATION}, {OBSERVED}]",
+            "observed events, but it is 'a.csv' in v2 and none in v1 ",
+        ),
+        (f"evaluation: [{OBSERVED}, {EVALUATION}]", "observed events, but it is none in v2 and 'a.csv' in v1 "),
     ],
 )
 def test_variants_read_the_same_existing_events(tmp_path: Path, values: str, problem: str) -> None:
@@ -281,7 +286,7 @@ def test_variants_read_the_same_existing_events(tmp_path: Path, values: str, pro
     for name in ("a.csv", "b.csv", "b.h5"):
         (tmp_path / name).write_text("x\n0.1\n")
     (found,) = said(tmp_path, f"variants: {{over: {{{values}}}}}\n")
-    assert f" variants read the same {problem}(variant v2: " in found
+    assert f" all variants must read the same {problem}" in found and "(variant v2: " in found
     row, column = (int(number) for number in found.split()[1].split(":")[1:])
     lists = (tmp_path / "study.yaml").read_text().splitlines()
     second = {"events.file": "b.h5", "evaluation.observed.file": "b.csv"}.get(values.partition(":")[0])
@@ -294,7 +299,9 @@ def test_variants_read_the_same_existing_events(tmp_path: Path, values: str, pro
 def test_variants_have_the_same_stages(tmp_path: Path) -> None:
     values = "[{}, {sally: {theta: {benchmark: sm}, samples: 300}}], seed: [1, 2]"
     (problem,) = said(tmp_path, f"variants: {{over: {{methods: {values}}}}}\n")
-    assert problem.startswith("MMC230 study.yaml:11:33 there is a stage sample, and none in v1 (variant v3: ")
+    assert problem.startswith(
+        "MMC230 study.yaml:11:33 the variant has the stage sample, which v1 does not have (variant v3: "
+    )
     assert problem.endswith(", and another variant)")
 
 

@@ -288,7 +288,7 @@ def test_a_failure_is_clear(folder: Path, step_program: StepProgram) -> None:
     log = folder / "out/simulate/signal.sm.1.out"
     assert f"simulate signal.sm.1 failed with exit code 3; what it printed is in {log}" in done.stderr
     assert "it went wrong" in done.stderr
-    assert "1 failed; run again to go on" in done.stderr
+    assert "1 failed; run again to continue" in done.stderr
     before = events(folder / "out")
     assert ("fail", "simulate/signal.sm.1") in before
     assert not (folder / "out/combine/combine").exists()
@@ -359,7 +359,7 @@ def test_a_signal_stops_and_a_rerun_goes_on(
     process.send_signal(number)
     _, errors = process.communicate(timeout=10)
     assert process.returncode == status
-    assert "stopped; run again to go on" in errors
+    assert "stopped; run again to continue" in errors
     assert not (folder / "out/run.lock").exists()
     done_before = step_program.ran(folder / "out").keys()
     assert 0 < len(done_before) < len(expected_commands(make_plan()))

@@ -402,7 +402,7 @@ def test_how_filtered_events_are_normalised(
     source = write_lhe(tmp_path / "x.lhe", [{}, {}], own, header=header)
     source.write_text(source.read_text().replace(" -3 1\n", f" {strategy} 1\n"))
     if expected is None:
-        with pytest.raises(StepError, match=r"x\.lhe and the cross section of 0.5 pb in its <init> do not tell how"):
+        with pytest.raises(StepError, match=r"x\.lhe and the cross section of 0.5 pb in its <init> do not show how"):
             les_houches_normalise.inspect(source, "sm", ["sm"], filtered=True)
         return
     content = les_houches_normalise.inspect(source, "sm", ["sm"], filtered=True)

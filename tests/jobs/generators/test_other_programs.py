@@ -76,7 +76,7 @@ def _written(folder: Path, program: Callable[[str], str]) -> Path:
 
 @pytest.mark.parametrize(
     ("program", "cross_section", "warned"),
-    [(sherpa, 12 * 2.0 / 24, ["<init> of sherpa.lhe tells no cross"]), (powheg, 2.0, []), (one_s_own, 2.0, [])],
+    [(sherpa, 12 * 2.0 / 24, ["<init> of sherpa.lhe has no cross s"]), (powheg, 2.0, []), (one_s_own, 2.0, [])],
 )
 def test_weights_follow_the_matrix_element(
     program: Callable[[str], str],
@@ -114,7 +114,7 @@ def test_weighted_events_of_powheg(tmp_path: Path, configured: Path, archive: Pa
     np.testing.assert_allclose(les_houches_table.read(out / "events.lhe.gz").weights["sm"], weights, rtol=1e-4)
     (warning,) = record["warnings"]
     told = f"{weights.mean():.4g} ± {weights.std() / np.sqrt(12):.2g} pb"
-    assert warning == f"<init> of powheg.lhe tells no cross section: that of the weights is {told}"
+    assert warning == f"<init> of powheg.lhe has no cross section: that of the weights is {told}"
 
 
 def test_negative_weights(tmp_path: Path, configured: Path, archive: Path) -> None:
@@ -133,12 +133,12 @@ def test_negative_weights(tmp_path: Path, configured: Path, archive: Path) -> No
     ("program", "pattern", "replacement", "message"),
     [
         (powheg, r"3      1\n", "1      1\n", "give a cross section of 1 pb .* its <init> says 2 pb"),
-        (sherpa, "2.00000000000000e", "0.00000000000000e", "does not tell the cross section, and .* give 0 pb"),
+        (sherpa, "2.00000000000000e", "0.00000000000000e", "has no cross section, and .* give 0 pb"),
         (
             sherpa,
             r"<event trials='1' mur2='8.3e\+03'>",
             "<event>",
-            "1 of 12 events of sherpa.lhe do not tell their trials",
+            "1 of 12 events of sherpa.lhe have no number of trials",
         ),
         (sherpa, "1 +1 +1 +1\\n", "3 0.01 3 1\\n", r"1 pb \(their sum over the trials\), and its <init> says 3 pb"),
         (sherpa, r"\n +1  1 .*", "\n 21 1 1 2 501 502 1. 1. 1. 2. 0. 0. 9.", "does not have a particle 21"),

@@ -45,8 +45,8 @@ RANGES: tuple[tuple[str, str], ...] = (
 
 DECAYS: Mapping[str, str] = {
     "bwcutoff": (
-        "Decaying particles of decay chains have a mass within so many widths of their own (15 by default). So close "
-        "to its mass, a resonance is written to the event file."
+        "The mass of a decaying particle in a decay chain is at most this many widths away from its nominal mass (15 "
+        "by default). A resonance within this distance is written to the event file."
     ),
     "cut_decays": "Whether cuts apply to the decay products of decay chains. By default they do not, as in MadGraph.",
 }

@@ -323,9 +323,7 @@ _LEARNING = (TRACK, SAMPLE, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, COMBINATIONS
 STAGES: Mapping[str, DeclaredStage] = {stage.name: stage for stage in (*_PHYSICS, *_LEARNING)}
 """All stages by their names, in an order in which they can run."""
 READ_BY_REPORT = tuple(
-    stage.name
-    for stage in (COMBINE, INGEST, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, COMBINATIONS, REPORT)
-    if stage.name in STAGES
+    stage.name for stage in (COMBINE, INGEST, TRAIN, TUNE, EVALUATE, BASELINES_STAGE, COMBINATIONS, REPORT)
 )
 """The stages whose outputs ``mmc report`` reads."""
 
@@ -344,7 +342,7 @@ PROGRAMS: Mapping[str, str] = {
 }
 """The programs that jobs may need, by their keys in ``execution.installations``."""
 
-SECTIONS = ("generation", "events", "detector", "methods", "evaluation", "tracking")
+SECTIONS = ("generation", "events", "detector", "methods", "evaluation", "tracking", "combinations", "variants")
 """The sections of a study that decide which stages it has."""
 
 

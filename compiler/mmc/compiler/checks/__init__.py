@@ -1,47 +1,17 @@
 """All checks of a study: first its shape by the JSON Schema, then the rules that a schema cannot express.
 
-Each family of rules has a module. A rule is a function that reads a :class:`~mmc.compiler.checks.context.Context` and
-yields diagnostics; it skips the parts that the schema refuses.
+Each family of rules has a module, and so may each generator: all modules of this package are imported. A rule is a
+function that reads a :class:`~mmc.compiler.checks.context.Context` and yields diagnostics; it skips the parts that the
+schema refuses.
 """
 
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
+from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
-from mmc.compiler.catalogue.generators import GENERATORS
-from mmc.compiler.checks import (
-    annotations,
-    basis,
-    beams,
-    cards,
-    combinations,
-    definitions,
-    detector,
-    evaluation,
-    events,
-    files,
-    floating,
-    likelihood_scans,
-    madgraph_models,
-    madgraph_run,
-    methods,
-    mixtures,
-    names,
-    observables,
-    particles,
-    points,
-    reana,
-    regions,
-    reweighting,
-    simulated,
-    systematics,
-    tables,
-    trust,
-    tuning,
-    variants,
-    without_morphing,
-)
+from mmc.compiler.checks import files
 from mmc.compiler.checks.bounds import too_many_entries
 from mmc.compiler.checks.context import RULES, Context, LookUp, ReadColumns, ReadModel, ReadText, Rule
 from mmc.compiler.checks.grouped import read_grouped
@@ -51,40 +21,10 @@ from mmc.compiler.language.diagnostics import START, Code, Diagnostic, Severity,
 from mmc.compiler.language.document import Document
 
 __all__ = ["RULE_MODULES", "Checked", "LookUp", "ReadText", "check"]
-RULE_MODULES = (
-    annotations,
-    basis,
-    beams,
-    cards,
-    combinations,
-    definitions,
-    detector,
-    evaluation,
-    events,
-    files,
-    floating,
-    likelihood_scans,
-    madgraph_models,
-    madgraph_run,
-    methods,
-    mixtures,
-    names,
-    observables,
-    particles,
-    points,
-    reana,
-    regions,
-    reweighting,
-    simulated,
-    systematics,
-    tables,
-    trust,
-    tuning,
-    variants,
-    without_morphing,
-    *(import_module(f"mmc.compiler.checks.{origin.module}") for origin in GENERATORS.values()),
+RULE_MODULES = tuple(
+    import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__) if module.name != "codes"
 )
-"""The modules that register their rules when they are imported. Each generator has a module of its own."""
+"""The modules of this package, which register their rules when they are imported. ``codes`` collects from them."""
 
 MOST_SHOWN = 50
 """At most this many problems of a study are shown; the others are counted."""

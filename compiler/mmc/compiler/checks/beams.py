@@ -124,9 +124,8 @@ MMC381 = Code(
     "MMC381",
     "The set of parton distributions is unknown",
     "A set is named by LHAPDF's name or number: `NNPDF31_nnlo_as_0118` is `303600`. MadGraph also has sets of its own, "
-    "such as `nn23lo1`. mmc knows the names of the sets that are used most; write a set that it does not know as "
-    "MadGraph needs it, which LHAPDF's file `pdfsets.index` tells: by its number in `beams.pdf`, by its name in "
-    "`variation`.",
+    "such as `nn23lo1`. mmc knows the sets that are used most. Write any other set as MadGraph needs it: its number in "
+    "`beams.pdf`, its name in `variation`. LHAPDF's file `pdfsets.index` lists both.",
 )
 
 
@@ -137,7 +136,7 @@ def parton_distributions(ctx: Context) -> Iterator[Diagnostic]:
     pdf = ctx.get(*path) if ctx.origin is MADGRAPH else None
     if pdf is not None and pdf not in parton_sets.MADGRAPHS_OWN and parton_sets.number_of(pdf) is None:
         known = [*parton_sets.MADGRAPHS_OWN, *parton_sets.NUMBERS]
-        instead = "write its number, which LHAPDF's file pdfsets.index tells"
+        instead = "write its number from LHAPDF's file pdfsets.index"
         yield ctx.problem(
             MMC381,
             path,
@@ -148,5 +147,5 @@ def parton_distributions(ctx: Context) -> Iterator[Diagnostic]:
         variation = entry.get("variation")
         if entry.get("effect") == "pdf" and variation is not None and parton_sets.name_of(variation) is None:
             message = f"mmc does not know the name of the set {variation}"
-            help_text = "write its name, which LHAPDF's file pdfsets.index tells"
+            help_text = "write its name from LHAPDF's file pdfsets.index"
             yield ctx.problem(MMC381, ("systematics", name, "variation"), message, help_text)

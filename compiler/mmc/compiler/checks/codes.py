@@ -1,7 +1,6 @@
 """All diagnostic codes, collected from the modules that declare them, for ``mmc explain``, documentation and SARIF."""
 
 from mmc.compiler import checks
-from mmc.compiler.checks import bounds, shape
 from mmc.compiler.expressions import calls, checker, parts
 from mmc.compiler.language import bases, document, yaml_nodes
 from mmc.compiler.language.diagnostics import Code
@@ -15,7 +14,7 @@ FAMILIES = {
     "5": "methods and evaluation",
     "6": "files and execution",
 }
-_DECLARE_CODES = (yaml_nodes, document, bases, parts, calls, checker, shape, bounds, checks, *checks.RULE_MODULES)
+_DECLARE_CODES = (yaml_nodes, document, bases, parts, calls, checker, checks, *checks.RULE_MODULES)
 
 CODES: dict[str, Code] = {
     code.id: code

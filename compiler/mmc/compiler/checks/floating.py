@@ -37,7 +37,7 @@ def possible(ctx: Context) -> Iterator[Diagnostic]:
                 help_text = suggestion(sample, samples or (), f"the samples are {one_of(samples or ())}")
                 yield ctx.problem(MMC565, (*path, index), message, help_text)
         if ctx.origin is not None and not ctx.origin.reads_particles:
-            message = "a MadMiner file does not tell which sample an event is of"
+            message = "a MadMiner file does not contain the sample of each event"
             yield ctx.problem(MMC565, path, message, "generate the events, or name the files of each sample", key=True)
         if ctx.get("evaluation", "include_xsec") is False:
             message = "without the number of events, normalisations are not measured"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mmc.compiler.catalogue.calibrations import STEPPED
 from mmc.compiler.catalogue.methods import RATIO
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.methods import methods_of
@@ -119,7 +120,7 @@ def smooth(ctx: Context) -> Iterator[Diagnostic]:
         message = "without morphing, likelihoods between the benchmarks are not known, so a minimiser cannot fit them"
         yield ctx.problem(MMC525, path, message, "remove this, or write a `grid` of benchmarks", key=True)
     for name, method, entry in methods_of(ctx):
-        if entry["calibration"] in ("histogram", "isotonic"):
+        if entry["calibration"] in STEPPED:
             message = f"the calibration {entry['calibration']} has steps, so a minimiser cannot fit the likelihood"
             help_text = "write `normalisation` or `none`"
             yield ctx.problem(MMC525, ("methods", name, "calibration"), message, help_text)

@@ -40,7 +40,7 @@ MMC501 = Code(
     "MMC501",
     "The entry does not say which method it is",
     "The name of an entry of `methods` is also its method, unless the key `method` names it: `alices: {…}` or "
-    "`wide: {method: alices, …}`.",
+    "`wide: {method: alices, …}`. The documentation of the study language has a table of the methods.",
 )
 
 
@@ -49,7 +49,7 @@ def which_method(ctx: Context) -> Iterator[Diagnostic]:
     """The method of every entry is known."""
     for name, entry in ctx.entries("methods").items():
         if "method" not in entry and name not in METHODS:
-            message = f"{show(name)} is not one of the methods {one_of(METHODS, len(METHODS))}"
+            message = f"{show(name)} is not the name of a method"
             help_text = suggestion(name, METHODS, f"add `method: {SUGGESTED.name}`, say", "add `method: {}`, say")
             yield ctx.problem(MMC501, ("methods", name), message, help_text, key=True)
 

@@ -73,7 +73,7 @@ def reserved(ctx: Context) -> Iterator[Diagnostic]:
             yield ctx.problem(MMC208, path, message, "remove one of them", key=True)
     for name in ctx.entries("parameters"):
         if name == IN_BASIS:
-            message = f"{show(name)} cannot be a parameter: this key of a benchmark tells whether it is in the basis"
+            message = f"{show(name)} cannot be a parameter: this key of a benchmark says whether it is in the basis"
             yield ctx.problem(MMC208, ("parameters", name), message, "choose another name", key=True)
     added = completing(ctx) if ctx.reads_particles else {}
     central = {f"{madminer_name(name)}_central" for name in ctx.entries("systematics")}

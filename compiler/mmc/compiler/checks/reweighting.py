@@ -71,6 +71,7 @@ def brings(ctx: Context, path: Path, texts: Mapping[str, str], name: str | None,
 
 
 def parameters_of_model(ctx: Context, model: Declared) -> Iterator[Diagnostic]:
+    """The model has every parameter of the study."""
     for name, place in places_of_parameters(ctx).items():
         if place.lower() not in model.entries:
             path = ("parameters", name, "lha_id")
@@ -78,6 +79,7 @@ def parameters_of_model(ctx: Context, model: Declared) -> Iterator[Diagnostic]:
 
 
 def entries_of_model(ctx: Context, path: Path, model: Declared) -> Iterator[Diagnostic]:
+    """The model has every entry of ``param_card`` in the section ``path``."""
     for place in ctx.entries(*path, "param_card"):
         block, _, number = place.lower().partition(" ")
         known = number == "all" and any(entry.split()[0] == block for entry in model.entries)

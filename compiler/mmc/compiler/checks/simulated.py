@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmc.compiler.catalogue.calibrations import STEPPED
 from mmc.compiler.catalogue.generators import TABLES
 from mmc.compiler.catalogue.methods import RATIO, LearningMethod, names_of
 from mmc.compiler.checks.context import Context, rule
@@ -72,7 +73,7 @@ def _flaws(ctx: Context, path: Path, method: LearningMethod, entry: Mapping[str,
 def _impossible(ctx: Context, path: Path, entry: Mapping[str, Any]) -> Iterator[Diagnostic]:
     ensemble = entry.get("ensemble")
     wrong = {
-        "calibration": entry.get("calibration") in ("histogram", "isotonic"),
+        "calibration": entry.get("calibration") in STEPPED,
         "ensemble": isinstance(ensemble, Mapping) and ensemble.get("samples") == "each",
         "nuisance_mode": entry.get("nuisance_mode") == "profile",
         "estimator": entry.get("estimator", RATIO.estimator.name) != RATIO.estimator.name,

@@ -36,22 +36,22 @@ def _files(ctx: Context) -> Iterator[tuple[Path, dict[str, Any], dict[str, Any],
 MMC360 = Code(
     "MMC360",
     "The kind of a table is not known",
-    "The end of its name tells the kind of a table: `.root` (a tree), `.parquet`, `.h5` or `.hdf5`, and `.npz` (arrays "
+    "The end of its name shows the kind of a table: `.root` (a tree), `.parquet`, `.h5` or `.hdf5`, and `.npz` (arrays "
     "of numpy, one for each column). Convert other files; `pandas.read_csv(…).to_parquet(…)` reads CSV, for example.",
 )
 
 
 @rule(MMC360)
 def kinds(ctx: Context) -> Iterator[Diagnostic]:
-    """The name of each table tells its kind."""
+    """The name of each table shows its kind."""
     for path, _, _, text in _files(ctx):
         yield from wrong_kind(ctx, path, text)
 
 
 def wrong_kind(ctx: Context, path: Path, text: str) -> Iterator[Diagnostic]:
-    """A problem if the name of a table does not tell its kind."""
+    """A problem if the name of a table does not show its kind."""
     if tables.kind_of(text) is None:
-        message = f"the end of {show(text)} does not tell what kind of table it is"
+        message = f"the end of {show(text)} does not show its kind of table"
         yield ctx.problem(MMC360, path, message, f"mmc reads {one_of(list(tables.SUFFIXES), 10)}")
 
 
@@ -76,7 +76,7 @@ def cross_sections(ctx: Context) -> Iterator[Diagnostic]:
                 message = "`sum_of_weights` has no effect without `cross_section`"
                 yield ctx.problem(MMC361, (*at, "sum_of_weights"), message, "add `cross_section: 1.2 pb`", key=True)
             elif not _has_weight(sample, entry):
-                message = "neither `cross_section` nor a column of weights tells the cross section"
+                message = "the cross section is unknown: there is neither `cross_section` nor a column of weights"
                 help_text = "add `cross_section: 1.2 pb`, or `weight: COLUMN` to the sample"
                 yield ctx.problem(MMC361, at, message, help_text)
 
@@ -225,7 +225,7 @@ def uncertainties(ctx: Context) -> Iterator[Diagnostic]:
     for name, entry in ctx.entries("systematics").items():
         path, effect = ("systematics", name, "effect"), entry["effect"]
         if ctx.origin is TABLES and effect in ("scale", "pdf"):
-            message = f"tables do not tell which of their columns belong to {show(name)}"
+            message = f"the columns of {show(name)} in the tables are not known"
             help_text = "name them: `{effect: weights, up: COLUMN, down: COLUMN}`"
             yield ctx.problem(MMC365, path, message, help_text)
         elif ctx.origin is not TABLES and effect == "weights":

@@ -39,34 +39,34 @@ MOST_WRONG = 50
 
 MMC230 = Code(
     "MMC230",
-    "A variant sets what has no place in the study, or cannot vary",
+    "A key of the variants does not exist in a study, or cannot vary",
     "The keys of `over`, and the first line of a table of variants, are paths in the study with dots between the keys, "
-    "as for `--set`: `generation.samples.signal.events.sm`. An entry of a list has its number: `cuts.0`. A path is not "
-    "a part of another one. Who runs a study, and where, is the same in all variants: "
-    f"{one_of(FIXED)} do not vary. All variants have the same stages, and read the same event file and the same "
-    "observed events. Two analyses that differ in these are two studies, of which one `extends` the other.",
+    "as for `--set`: `generation.samples.signal.events.sm`. An entry of a list has its number: `cuts.0`. A path must "
+    f"not be the beginning of another one. The keys {one_of(FIXED)} cannot vary. All variants have the same stages, "
+    "and read the same event file and the same observed events. If these differ, write two studies, of which one "
+    "`extends` the other.",
 )
 MMC231 = Code(
     "MMC231",
     "Variants cannot be combined like this",
     "Variants come from `over` or from a table, `csv`. `combine: zip` takes the first values together, then the "
     "second, so all lists have the same length. `combine: random` draws `n` different variants, so there must be at "
-    "least `n` combinations. A range, `{range: [1, 10]}`, is possible with `combine: random` only; where the study has "
-    "a whole number, both its ends are whole numbers. A study with `variants` cannot have `tracking`.",
+    "least `n` combinations. A range, `{range: [1, 10]}`, is possible with `combine: random` only; if the study has a "
+    "whole number there, both ends must be whole numbers. A study with `variants` cannot have `tracking`.",
 )
 MMC232 = Code(
     "MMC232",
     "A table of variants cannot be read",
-    "The table is a text file of at most 2 MB with commas between its columns: in its first line the paths, each once, "
-    "and in each further line a value for every path. Each value is one number, one text, `true` or `false`, written "
-    "as in YAML; a value that contains a comma is in double quotes. Lists and mappings are not possible in a table: "
-    "give an entry of a list its own column, `cuts.0`, or write the values in `over`.",
+    "The table is a text file of at most 2 MB with commas between its columns. The first line has the paths, each "
+    "once, and each further line has a value for every path. Each value is one number, one text, `true` or `false`, "
+    "written as in YAML; a value that contains a comma is in double quotes. Lists and mappings are not possible in a "
+    "table: give an entry of a list its own column, `cuts.0`, or write the values in `over`.",
 )
 MMC233 = Code(
     "MMC233",
     "Two variants are the same",
-    "Each value of a list is there once, and so is each line of a table: the same jobs would run once anyway, and the "
-    "results would be in the table twice.",
+    "Each value of a list, and each line of a table, may be given once only. The jobs of equal variants would run "
+    "once, but their results would be in the table of results twice.",
 )
 MMC234 = Code(
     "MMC234",
@@ -83,7 +83,7 @@ def variants(ctx: Context) -> Iterator[Diagnostic]:
     if section is None:
         return
     if "tracking" in ctx.data:
-        message = "the runs of variants cannot be tracked"
+        message = "a study with `variants` cannot have `tracking`"
         yield ctx.problem(MMC231, (VARIANTS,), message, "remove `tracking`, or `variants`", key=True)
     if (OVER in section) == ("csv" in section):
         message = "`variants` needs either `over` or `csv`" + (", and has both" if OVER in section else "")
@@ -106,7 +106,7 @@ def variants(ctx: Context) -> Iterator[Diagnostic]:
         more = (
             f", or add `allow_variants: {expected}`" if expected <= can_be else f": at most {can_be:,} can be allowed"
         )
-        help_text = f"take fewer values{more}"
+        help_text = f"use fewer values{more}"
         yield ctx.problem(MMC234, (VARIANTS,), message, help_text, key=True)
 
 
@@ -157,7 +157,7 @@ def _line(table: Document, columns: Mapping[str, Any], row: int) -> int:
 
 
 def _of_lists(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
-    """What is wrong with what varies."""
+    """What is wrong with the values of ``over``."""
     over, combine = section[OVER], section["combine"]
     for path, message, help_text in _misplaced(ctx, over):
         yield ctx.problem(MMC230, (VARIANTS, OVER, path), message, help_text, key=True)
@@ -166,9 +166,11 @@ def _of_lists(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
             texts: dict[str, int] = {}
             for k, value in enumerate(said):
                 if texts.setdefault(json.dumps(value, sort_keys=True), k) != k:
-                    yield ctx.problem(MMC233, (VARIANTS, OVER, path, k), f"{show(value)} is there twice", "remove it")
+                    yield ctx.problem(
+                        MMC233, (VARIANTS, OVER, path, k), f"the value {show(value)} is given twice", "remove it"
+                    )
         elif combine != "random":
-            message = "only random variants are drawn from a range"
+            message = "a range is possible with `combine: random` only"
             yield ctx.problem(MMC231, (VARIANTS, OVER, path), message, "list the values, or add `combine: random`")
         elif said["scale"] == "log" and said["range"][0] <= 0:
             message = f"a logarithmic range cannot start at {show(said['range'][0])}"
@@ -187,22 +189,23 @@ def _of_lists(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
     lengths = {path: len(said) for path, said in over.items() if isinstance(said, list)}
     if combine == "zip" and len(set(lengths.values())) > 1:
         shown = ", ".join(f"{n:,} of {path}" for path, n in lengths.items())
-        message = f"the lists to be taken together have different lengths: {shown}"
-        yield ctx.problem(MMC231, (VARIANTS, "combine"), message, "give each the same number of values")
+        message = f"with `combine: zip`, the lists must have the same length: {shown}"
+        yield ctx.problem(MMC231, (VARIANTS, "combine"), message, "give each list the same number of values")
 
 
 def _random(ctx: Context, section: Mapping[str, Any]) -> Iterator[Diagnostic]:
-    """Random variants have a number, and there are as many."""
+    """Random variants have a number, and as many are possible."""
     if "n" not in section:
-        yield ctx.problem(MMC231, (VARIANTS, "combine"), "how many variants are drawn is not said", "add `n: 20`, say")
+        message = "`combine: random` needs the number of variants, `n`"
+        yield ctx.problem(MMC231, (VARIANTS, "combine"), message, "add `n: 20`, say")
         return
     scan = scan_over(ctx.data)
     if any(isinstance(found, Range) and not _can_draw(found) for found in scan.values()):
         return  # it is said of the range, here or by another rule
     if section["n"] > size(scan):
-        message = f"{section['n']:,} variants are to be drawn from {size(scan):,.0f}"
+        message = f"`n` is {section['n']:,}, but only {size(scan):,.0f} different variants are possible"
         is_listed = all(isinstance(said, list) for said in section[OVER].values())
-        more = ", or `combine: grid` without `n`, which takes all of them" if is_listed else ""
+        more = ", or `combine: grid` without `n`, which has all of them" if is_listed else ""
         yield ctx.problem(MMC231, (VARIANTS, "n"), message, f"write `n: {size(scan):.0f}` or less{more}")
 
 
@@ -222,7 +225,7 @@ def _misplaced(ctx: Context, paths: Mapping[str, Any]) -> Iterator[tuple[str, st
     for path, keys in split.items():
         outer = next((o for o, other in split.items() if o != path and keys[: len(other)] == other), None)
         if keys[0] in FIXED or keys[0].startswith("x-"):
-            yield path, f"{show(keys[0])} is the same in all variants", "remove it"
+            yield path, f"{show(keys[0])} cannot vary", "remove it"
         elif "" in keys:
             yield path, f"{show(path)} is not a path", "write the keys with dots between them: `evaluation.luminosity`"
         elif outer is not None:
@@ -274,8 +277,8 @@ def _other_analysis(
     help_text = "write two studies, of which one `extends` the other"
     has, had = stages_of(data), stages_of(known)
     for stage in [stage for stage in (*has, *had) if (stage in has) != (stage in had)][:1]:
-        there = f"there is a stage {stage}, and none in {first.name}" if stage in has else ""
-        message = there or f"there is no stage {stage}, and one in {first.name}"
+        there = f"the variant has the stage {stage}, which {first.name} does not have" if stage in has else ""
+        message = there or f"the variant does not have the stage {stage}, which {first.name} has"
         yield MMC230.at(found.said.path, _span(found, first, variant, ()), message, help_text)
     reads, read = _events_of(data), _events_of(known)
     for place in dict.fromkeys((*reads, *read)):
@@ -286,7 +289,7 @@ def _other_analysis(
                 f"{show(text) if text else 'none'} in {name}"
                 for name, text in {variant.name: now, first.name: before}.items()
             )
-            message = f"variants read the same {what}, not {shown}"
+            message = f"all variants must read the same {what}, but it is {shown}"
             yield MMC230.at(found.said.path, _span(found, first, variant, place), message, help_text)
 
 

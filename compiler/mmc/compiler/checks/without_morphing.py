@@ -5,6 +5,7 @@ from itertools import islice, product
 from typing import Any
 
 from mmc.compiler.catalogue.baselines import BASELINES, FISHER
+from mmc.compiler.catalogue.calibrations import STEPPED
 from mmc.compiler.catalogue.methods import METHODS, RATIO, LearningMethod
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.methods import methods_of
@@ -75,7 +76,7 @@ def _are_ratios(ctx: Context) -> bool:
 def _interpolates(method: LearningMethod, entry: Mapping[str, Any]) -> bool:
     """Whether a network learns the ratio at several benchmarks as a function of the parameters."""
     depends = entry.get("estimator", RATIO.estimator.name) == RATIO.estimator.name
-    needs_no_weights = entry.get("calibration", "none") in ("none", "normalisation")
+    needs_no_weights = entry.get("calibration") not in STEPPED
     several = len(entry.get("theta0", {}).get("benchmarks", ())) > 2
     return method.family is RATIO and depends and needs_no_weights and several
 

@@ -80,7 +80,7 @@ def check_expression(text: str, kind: str, names: Iterable[str] = (), reader: st
 
 
 def transformed(text: str, theta: float) -> tuple[float | None, list[ExpressionProblem]]:
-    """The value of a transform at a parameter value, and its problems; None and no problems if only `eval` can tell.
+    """The value of a transform at a parameter value, and its problems; None and no problems if only `eval` can find it.
 
     >>> transformed("16.52*theta", 2.0)
     (33.04, [])

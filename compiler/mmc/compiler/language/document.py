@@ -268,7 +268,7 @@ Scalar = tuple[Any, Code | None, str, str]
 MMC010 = Code(
     "MMC010",
     "A tag has no meaning in a study",
-    "A tag (`!!name`) tells a YAML reader to convert a value to another type. A study needs no tags. mmc accepts the "
+    "A tag (`!!name`) makes a YAML reader convert a value to another type. A study needs no tags. mmc accepts the "
     "tags of YAML 1.2's core schema where they agree with the value.",
 )
 

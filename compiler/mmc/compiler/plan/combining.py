@@ -80,7 +80,7 @@ def _ends(study: Study, event_jobs: Sequence[EventJob]) -> Iterator[int]:
 
 
 def _combined(event_jobs: Sequence[EventJob], *, exact: bool) -> tuple[AnalysedJob, ...]:
-    """The contributions of analysed jobs; ``exact`` tells whether the number of its events is exact."""
+    """The contributions of analysed jobs; ``exact`` says whether the number of its events is exact."""
     return tuple(
         AnalysedJob(
             job=kind[0].name,

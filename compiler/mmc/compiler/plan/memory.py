@@ -1,12 +1,12 @@
 """Estimated memory of jobs, in bytes.
 
-Jobs read event files and samples in blocks, and hold a bounded part of them. Below that bound they hold a few copies of
-what they read. A job of samples holds the samples that it draws twice, of any number. Limits on a grid hold the
-likelihoods of the toys of the closure tests at its points, up to a bound, and more for every point.
+Jobs read event files and samples in blocks, so the memory for them has a bound; below it, a job needs a few times the
+size of its inputs. A job that draws samples needs twice their size, without a bound. Limits on a grid need memory for
+the likelihoods of the toys of the closure tests at its points, up to a bound, and for every point.
 
-The numbers are measured: docs/scaling.md compares them with the estimates, stage by stage. Those of critical values
-from toys follow from the arrays that are held. Jobs of ``ingest`` have no estimate: a plan does not know how many
-events are in a file of others.
+The numbers are measured; docs/scaling.md compares estimates and measurements of each stage. The numbers for critical
+values from toys follow from the sizes of their arrays. Jobs of ``ingest`` have no estimate, because a plan does not
+know how many events are in an existing file.
 """
 
 import math
@@ -30,16 +30,16 @@ from mmc.compiler.plan.model import Job, Plan
 
 @dataclass(frozen=True)
 class Held:
-    """What a job of a stage holds."""
+    """The parts of the memory of a job of a stage."""
 
     program: int
     """Python with the packages that the step imports."""
     own: float = 0.0
-    """How many times a job holds its output, of any size."""
+    """The size of its output is multiplied by this number, without a bound."""
     events: float = 0.0
-    """How many times it holds event files and samples, those that it reads or the one that it writes."""
+    """The size of its event files and samples (read or written) is multiplied by this number."""
     most: int = 0
-    """The most that it holds of them."""
+    """The bound of the memory for event files and samples."""
 
 
 Settings = Mapping[str, Any]
@@ -57,23 +57,23 @@ HELD = {
     REPORT.name: Held(200_000_000, events=1.0, most=600_000_000),
 }
 INPUT = 24_000
-"""What ``combine`` holds for each of its inputs."""
+"""The memory of ``combine`` for each of its inputs."""
 TOYS, MOST_TOYS, POINT = 30_000, 400_000_000, 4_500
-"""What limits hold for each point of a grid: likelihoods of toys, together at most a bound, and all else."""
+"""The memory of limits for each point of a grid: for likelihoods of toys, with their bound, and for all else."""
 POINT_OF_RATE = 1_200
-"""What the limits of the rate hold for each point, and those of each part of a combination."""
+"""The memory for each point in limits of the rate, and in each part of a combination."""
 CRITICAL, MOST_CRITICAL, CELL = 200_000, 200_000_000, 12
-"""What critical values from toys hold for each point, at most, and for each pair of a point and a bin."""
+"""The memory of critical values from toys for each point, its bound, and that for each pair of a point and a bin."""
 NETWORK, RATIO, MOST_RATIOS = 100_000_000, 8, 600_000_000
-"""What the evaluation of a network of ratios holds, and for each pair of a test event and a point, and at most."""
+"""The memory for the network of a ratio, for each pair of a test event and a point, and the bound of the latter."""
 EVENTS = 20_000
-"""Test events, where a plan does not know how many there are: so many are used on a grid of any size."""
+"""The number of test events, if a plan does not know it: as many are used on a grid of any size."""
 POINT_OF_REPORT = 100
-"""What the report holds for each point of each of the limits."""
+"""The memory of the report for each point of each of the limits."""
 
 
 def memory(plan: Plan) -> dict[tuple[str, str], int]:
-    """The memory of the jobs by stage and name, as far as the size of what they hold is known before the run."""
+    """The memory of the jobs by stage and name, if the sizes of their inputs and grids are known before the run."""
     jobs = {(stage.name, job.name): job for stage in plan.stages for job in stage.jobs}
     settings: AllSettings = {
         (stage.name, job.name): {**stage.settings, **job.settings}
@@ -140,7 +140,7 @@ def _size(bins: Any) -> int:
 
 
 def _of_grid(key: tuple[str, str], jobs: Mapping[tuple[str, str], Job], every: AllSettings) -> int:
-    """What a job holds for the points of its grid, or of those of the limits that it shows."""
+    """The memory of a job for the points of its grid, or of the grids of the limits that it shows."""
     (stage, _), job, settings = key, jobs[key], every[key]
     limits = [every[need] for need in job.needs if need in every]
     if stage == REPORT.name:
@@ -159,7 +159,7 @@ def _of_grid(key: tuple[str, str], jobs: Mapping[tuple[str, str], Job], every: A
 
 
 def _of_critical_values(settings: Settings, parts: Sequence[Settings]) -> int:
-    """What critical values from toys hold: log ratios of toys at all points, and the tables of the parts with bins."""
+    """The memory of critical values: log ratios of toys at all points, and the tables of the parts with bins."""
     n = max(map(_points, parts), default=0)  # 0 for Fisher information
     if not n or settings.get("confidence") != "toys":
         return 0

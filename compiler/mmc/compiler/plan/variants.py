@@ -1,6 +1,6 @@
 """One plan of the plans of all variants of a study, in which a job that several variants have is there once.
 
-Jobs with the same fingerprint make the same output, so fingerprints tell which jobs are the same. A job keeps its name
+Jobs with the same fingerprint make the same output, so fingerprints show which jobs are the same. A job keeps its name
 if all variants that have a job of this name mean the same one; otherwise it is called after the first variant that has
 it: ``alices+v2``. Its settings, its seed and its fingerprint are those that it has in a study of its own, so it makes
 the same output. It reads the jobs of its variant, which the configuration names.

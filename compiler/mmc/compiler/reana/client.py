@@ -48,7 +48,7 @@ _ERROR = re.compile(r"^[ \t]*(?:==>|->) ERROR: ", re.MULTILINE)
 _NO_ANSWER = re.compile(r"could not connect|timed out|connection|max retries|name or service not known", re.IGNORECASE)
 _NO_REANA = re.compile(r"expecting value|failed for an unknown reason|expected status code", re.IGNORECASE)
 _NO_ENTRY = re.compile(r"\btoken\b|unauthori[sz]ed|user \S+ is not allowed", re.IGNORECASE)
-_AGAIN = "the same command goes on from here"
+_AGAIN = "the same command continues from here"
 
 
 class GoneError(MmcError):

@@ -201,7 +201,7 @@ def _status(client: Client, found: Submission) -> dict[str, str]:
     with _told_when_gone(client, found):
         rows = client.table("status", "-w", str(found.run), keys=("status",))
     if len(rows) != 1:
-        raise MmcError(f"{client.server} told {len(rows)} states of {found.run}; the same command asks again")
+        raise MmcError(f"{client.server} returned {len(rows)} states of {found.run}; the same command asks again")
     return rows[0]
 
 

@@ -77,7 +77,7 @@ class CombineGroupSettings(CombineSettings):
     region: str | None = None
     """The region; None for a group."""
     floating: tuple[str, ...] = ()
-    """The samples that combinations let float: the file tells which events are theirs."""
+    """The samples that combinations let float: the file records which events are theirs."""
     compared: bool = False
     """Whether a combination compares the events with those of other groups."""
 

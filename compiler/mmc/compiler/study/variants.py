@@ -195,7 +195,7 @@ def read_table(text: str, name: str) -> Document:
                 raise TableError(message, at, "give every line one value for each path, with commas between them")
             for path, cell in zip(header, cells, strict=True):
                 if not cell.strip():
-                    raise TableError(f"there is no value of {path}", at)
+                    raise TableError(f"the value of {path} is missing", at)
                 place, value = (path, len(values[path])), plain_scalar(cell.strip())
                 if isinstance(value, float) and not isfinite(value):
                     raise TableError(f"{path} is not a finite number", at)

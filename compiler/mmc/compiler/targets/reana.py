@@ -1,5 +1,5 @@
-"""The REANA target: the files of the target yadage, cwl, script or snakemake, and ``reana.yaml``, which tells REANA
-how to run.
+"""The REANA target: the files of the target yadage, cwl, script or snakemake, and ``reana.yaml``, which REANA
+reads.
 
 All jobs of a run share one folder, the workspace. The bundle is uploaded into it, so its paths are those of the
 workspace. Every job runs in a container, and REANA's engines paste names of files into commands without quotes.

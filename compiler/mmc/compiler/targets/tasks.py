@@ -37,5 +37,5 @@ def documents(plan: Plan, out: str = "out") -> dict[str, str]:
 
 
 def table_digest(table: str) -> str:
-    """What tells tables apart, as a word that begins with a letter."""
+    """A name that differs between tables, as a word that begins with a letter."""
     return f"t{hashlib.sha256(table.encode()).hexdigest()[:15]}"

@@ -23,7 +23,7 @@ ENGINES: Mapping[str, Callable[[Path, BinaryIO, int | None, bool], bool]] = {
     "hyperqueue": on_hyperqueue.run,
 }
 """Each runs the missing jobs of a bundle, on a number of cores if they run here, whether or not finished jobs were made
-with other versions, and tells whether none has failed."""
+with other versions, and says whether none has failed."""
 
 
 class LeftError(BaseException):
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
             run = ENGINES[arguments.engine]
             return 0 if run(arguments.bundle, events, arguments.jobs, arguments.mixed_versions) else 1
     except MixedVersionsError as error:
-        complain(f"mmc: {error}: go on with --mixed-versions, or start anew in another folder with --out")
+        complain(f"mmc: {error}: continue with --mixed-versions, or start a new run with another --out")
         return error.exit_code
     except MmcError as error:
         complain(f"mmc: {error}")

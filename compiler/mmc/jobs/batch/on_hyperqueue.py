@@ -43,7 +43,7 @@ def submit(folder: Path, *, mixed_versions: bool) -> int:
         done = run(folder, events, None, mixed_versions)
     if not done:
         raise MmcError(
-            f"jobs have failed: the lines `fail` of {out.path / 'events.log'} name them; submit again to go on"
+            f"jobs have failed: the lines `fail` of {out.path / 'events.log'} name them; submit again to continue"
         )
     say(f"all jobs are done: {out.path}")
     return 0

@@ -47,7 +47,7 @@ _TELLING = (
     "Photon.PT",
     "GenMissingET.MET",
 )
-"""The branches by which mmc tells events apart."""
+"""The branches by which mmc distinguishes events."""
 _READ = {*RECONSTRUCTED, *GENERATED, "Weight", "Event"}
 """All branches that are read."""
 _WEIGHTS = ("Weight.Weight", "Event.Weight")
@@ -109,7 +109,7 @@ def count(path: Path) -> int:
 
 @dataclass(frozen=True)
 class Content:
-    """What tells the events of a file apart."""
+    """Numbers that distinguish the events of a file."""
 
     n_events: int
     weights: Floats | None
@@ -120,7 +120,7 @@ class Content:
 
 
 def inspect(path: Path) -> Content:
-    """Read what tells the events of a file apart.
+    """Read the numbers that distinguish the events of a file.
 
     :raises StepError: when the file is damaged, or is not an output of Delphes
     """

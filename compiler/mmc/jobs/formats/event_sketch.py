@@ -1,7 +1,7 @@
 """Which events a file holds, in few bytes, so that the same events are noticed under any name.
 
 An event has a digest of its momenta. A file keeps its smallest digests, a bottom-k sketch (Broder 1997,
-doi:10.1109/SEQUEN.1997.666900): two files with the same events keep the same ones, so few tell how many they share.
+doi:10.1109/SEQUEN.1997.666900): two files with the same events keep the same ones, so few show how many they share.
 """
 
 import base64
@@ -101,7 +101,7 @@ def check_once(digests: Digests, name: str) -> None:
 
 def check_rows_once(blocks: Iterable[Digests], name: str) -> None:
     """Like :func:`check_once`, for events of which only numbers are known that may be alike by chance, such as counts
-    of jets. Copies are told by how often the same numbers occur: a multiple of one number, or twice and never more.
+    of jets. Copies are found by how often the same numbers occur: a multiple of one number, or twice and never more.
 
     Of a large file, the events whose digests are multiples of a power of two are compared: with all their copies.
 

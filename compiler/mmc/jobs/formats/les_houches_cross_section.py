@@ -37,16 +37,16 @@ class NominalWeights:
     largest: float = 0.0
     has_negative: bool = False
     trials: int = 0
-    """The number of points that were tried for all events; 0 if no event tells it."""
+    """The number of points that were tried for all events; 0 if no event contains it."""
     n_untold: int = 0
-    """The number of events that do not tell it."""
+    """The number of events without this number."""
     by_process: dict[str, tuple[float, float]] = field(default_factory=lambda: defaultdict(lambda: (0.0, 0.0)))
     """Σ w and Σ w² by the number of the process, IDPRUP."""
 
     def add(self, process: str, weight: float, trials: int | None = None) -> None:
         """Add an event.
 
-        :param trials: the number of points that were tried for it; None if it does not tell it
+        :param trials: the number of points that were tried for it; None if the event does not contain it
         """
         square = weight**2
         total, squares = self.by_process[process]
@@ -69,19 +69,19 @@ class NominalWeights:
 
 
 def told_or_found(head: Head, nominal: NominalWeights, name: str) -> tuple[Head, float | None]:
-    """The head with the cross section of the weights, if ``<init>`` does not tell it, and its statistical error in pb;
-    None if ``<init>`` tells the cross section.
+    """The head with the cross section of the weights, if ``<init>`` does not contain it, and its statistical error in
+    pb; None if ``<init>`` contains the cross section.
 
-    It is the sum of the weights over the number of points that were tried, if events tell it, else their mean. With N
-    events in n trials, the variance is (Σw² - (Σw)²/n) / n². Later steps count (Σw² - (Σw)²/N) / n² as that of the
+    It is the sum of the weights over the number of points that were tried, if events contain it, else their mean. With
+    N events in n trials, the variance is (Σw² - (Σw)²/n) / n². Later steps count (Σw² - (Σw)²/N) / n² as that of the
     events, so the errors in the head are the rest alone, that of the number of trials: (Σw)² (1/N - 1/n) / n². All
     processes share it, and have parts of it by their Σw².
 
-    :raises StepError: when it is not positive, or only some events tell how many points were tried
+    :raises StepError: when it is not positive, or only some events contain the number of points that were tried
     """
     if nominal.n_untold not in (0, nominal.n_events):
         raise StepError(
-            f"{nominal.n_untold:,} of {nominal.n_events:,} events of {name} do not tell their trials, and others do: "
+            f"{nominal.n_untold:,} of {nominal.n_events:,} events of {name} have no number of trials: "
             "were files of different programs merged?"
         )
     told = head.cross_section_pb
@@ -90,7 +90,7 @@ def told_or_found(head: Head, nominal: NominalWeights, name: str) -> tuple[Head,
     n = nominal.trials or nominal.n_events
     if not nominal.total > 0.0:
         value = nominal.total / n
-        raise StepError(f"<init> of {name} does not tell the cross section, and the weights give {value:.4g} pb")
+        raise StepError(f"<init> of {name} has no cross section, and the weights give {value:.4g} pb")
     of_trials = nominal.total / n * math.sqrt(max(1.0 / nominal.n_events - 1.0 / n, 0.0))
     found = _of_processes(head, nominal, 1.0 / n, of_trials)
     return with_processes(head, found), math.sqrt(max(nominal.squares - nominal.total**2 / n, 0.0)) / n
@@ -121,7 +121,7 @@ def _of_processes(head: Head, nominal: NominalWeights, factor: float, error: flo
 def number_generated(head: Head, n_events: int, name: str, *, filtered: bool) -> int:
     """The number of events before any were removed.
 
-    :raises StepError: when the header does not tell it, or events are missing unsaid
+    :raises StepError: when the header does not contain it, or events are missing unsaid
     """
     generated = n_events if head.n_generated is None else head.n_generated
     asked = generated if head.n_asked is None else head.n_asked
@@ -200,7 +200,7 @@ def _of_filtered(head: Head, nominal: NominalWeights, name: str, n_generated: in
         if nominal.has_negative:
             raise StepError(
                 f"the weights in {name} are 1 and -1, and events were removed: their sum before is not known, so the "
-                "file does not tell the cross section of those that remain"
+                "file does not contain the cross section of those that remain"
             )
         return written * remaining
     candidates, error = _candidates(head, nominal, n_generated), DIFFERENCE * written + _SIGNIFICANT * error
@@ -211,7 +211,7 @@ def _of_filtered(head: Head, nominal: NominalWeights, name: str, n_generated: in
         candidates = {norm: k for norm, k in candidates.items() if least <= nominal.size * k <= most}
     if len(candidates) != 1:
         raise StepError(
-            f"the weights in {name} and the cross section of {written:.4g} pb in its <init> do not tell how the "
+            f"the weights in {name} and the cross section of {written:.4g} pb in its <init> do not show how the "
             "weights are normalised: write `average = event_norm` into its run card if the cross section is the mean "
             "of the weights of all generated events, `sum = event_norm` if it is their sum"
         )
@@ -219,7 +219,7 @@ def _of_filtered(head: Head, nominal: NominalWeights, name: str, n_generated: in
 
 
 def _has_units(head: Head, nominal: NominalWeights) -> bool:
-    """Whether weights only tell the sign of an event."""
+    """Whether weights only give the sign of an event."""
     says_so = head.norm == UNITY or (head.norm is None and abs(head.strategy) == _UNIT_WEIGHTS)
     return says_so and nominal.are_units and not nominal.trials
 

@@ -55,7 +55,7 @@ class Head:
     """``average`` or ``sum``, as the run card says: the cross section is the mean or the sum of the weights; or
     :data:`UNITY`."""
     n_generated: int | None
-    """The number of events that the generator wrote, as far as the header tells."""
+    """The number of events that the generator wrote, as far as the header says."""
     n_asked: int | None
     """The number of events in the run card."""
     integrated_pb: float | None

@@ -31,7 +31,7 @@ class Process:
     momenta: Floats
     """(events, legs, 4): E, px, py, pz in GeV; incoming particles first."""
     couplings: Floats
-    """The strong coupling α_s of each event, (events,); not positive where the file does not tell."""
+    """The strong coupling α_s of each event, (events,); not positive where the file does not contain it."""
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,8 @@ class Content:
     factor: float
     """The factor on the weights that makes their mean the cross section in pb."""
     found_error_pb: float | None
-    """The statistical error of the cross section of the weights, which is in ``head`` if ``<init>`` does not tell it;
-    None if it does."""
+    """The statistical error of the cross section of the weights, which is in ``head`` if ``<init>`` does not contain
+    it; None if it does."""
     sums: dict[str, float]
     """The sums of the weights by name, in pb times events."""
     sums_of_squares: dict[str, float]

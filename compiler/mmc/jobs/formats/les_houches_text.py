@@ -43,7 +43,7 @@ class Block(NamedTuple):
     line: int
     """The line of the file in which it begins, from 1."""
     trials: int | None
-    """The number of points that the generator tried since the event before, as Sherpa tells it; None if it does not."""
+    """The number of points that the generator tried since the event before, as Sherpa writes it; None without it."""
 
 
 def blocks(path: Path) -> Iterator[Block]:

@@ -23,7 +23,7 @@ _SMALLEST = 1e-6
 _SAME = 0.99
 """At least this part of the events agrees in files with the same events."""
 _VARIES = 0.1
-"""At least this part of the events must have another weight than the event before: else weights tell nothing."""
+"""At least this part of the events must have another weight than the event before; else they have no information."""
 _COMPARED = 6
 """The number of varying weights that are compared."""
 _TRIED = 2_000
@@ -62,7 +62,7 @@ def compare(generated: EventTable, found: Floats) -> Comparison | None:
 
     :param found: shape (events, weights), the nominal weight first
     :returns: by a weight that agrees, else by all weights; None if the weights of either file hardly vary, so that they
-        tell nothing about the order of the events
+        have no information about the order of the events
     """
     with np.errstate(all="ignore"):  # weights that are not finite are like no other
         for precision in _PRECISIONS:
@@ -75,7 +75,7 @@ def compare(generated: EventTable, found: Floats) -> Comparison | None:
 def compare_hard(generated: EventTable, hard: HardProcess) -> Comparison | None:
     """Compare the energies of the incoming partons, which follow from the sum over the outgoing particles.
 
-    :returns: None if they hardly vary, or if too few events have them in the other file to tell
+    :returns: None if they hardly vary, or if too few events have them in the other file for a decision
     """
     energy = _incoming(generated)
     if not _varies(energy, _IN_TEXTS):

@@ -53,7 +53,7 @@ class Choice:
 
 
 def of_sherpa(text: str) -> dict[str, str]:
-    """What a name of Sherpa tells.
+    """The factors in a name of Sherpa.
 
     >>> of_sherpa("MUR=0.5__MUF=2__LHAPDF=303400")
     {'mur': '0.5', 'muf': '2', 'pdf': '303400'}
@@ -67,7 +67,7 @@ def choose(declared: Sequence[Weight], wanted: Sequence[Factors], what: str, pat
 
     :param declared: the weights of a file, those that count first
     :param what: the uncertainty, for messages
-    :raises StepError: when there are no such weights, or several, and those of the nominal choice are not told apart
+    :raises StepError: when there are no such weights, or several, and those of the nominal choice are not distinguished
     """
     usable = [weight for weight in declared if {"id", "mur", "muf"} <= set(weight) and not _OTHER_CHOICES & set(weight)]
     found = {factors: [weight for weight in usable if _has(weight, factors)] for factors in (*wanted, NOMINAL)}
@@ -156,7 +156,7 @@ def _values(path: Path, names: Sequence[str]) -> Values:
             if own != 0.0:
                 rows.append({name: number(found[name]) / own for name in names if name in found})
     except (UnusualFileError, StepError, ValueError, IndexError):
-        return {}  # whatever reads the events tells what is wrong
+        return {}  # whatever reads the events reports the error
     return {name: np.array([row[name] for row in rows]) for name in names if rows and all(name in row for row in rows)}
 
 

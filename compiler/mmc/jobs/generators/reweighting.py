@@ -118,7 +118,7 @@ def _squared(
 ) -> Callable[[Point], Floats]:
     """|M|² of the events at a point, (events,): with the strong coupling of each event where ratios depend on it.
 
-    :raises StepError: ratios depend on it, and the file does not tell it
+    :raises StepError: when ratios depend on it, and the file does not contain it
     """
     every = [points[sampled], *(point for name, point in points.items() if name != sampled)]
     if not running.follows_coupling(element, process.momenta[:_TRIED], every):
@@ -127,7 +127,7 @@ def _squared(
     if unknown.any():
         raise StepError(
             f"event {process.numbers[np.argmax(unknown)]} of {file}: the weights of {element} depend on the strong "
-            "coupling, and the event does not tell it (AQCD)"
+            "coupling, which the event does not contain (AQCD)"
         )
     return lambda point: running.squared(element, process.momenta, process.couplings, point)
 

@@ -1,4 +1,4 @@
-"""Samples of two groups of events, from which a network learns to tell them apart."""
+"""Samples of two groups of events, from which a network learns to separate them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -34,7 +34,7 @@ class CrossSections:
     """The sums of the weights of the events that pass, in pb, or in expected events."""
 
     names: npt.NDArray[np.int64]
-    """What tells the samples apart, also in other files: digests of their names, shape (samples,)."""
+    """Digests of the names of the samples, which identify them also in other files; shape (samples,)."""
     of_samples: Array
     """Of the events of each sample, shape (samples, benchmarks)."""
     n_generated: Array

@@ -81,7 +81,7 @@ class OriginSums:
 
     def _relative(self, at: int, source: int, errors: Array) -> tuple[float, float] | None:
         """By how much the cross section from reweighted events exceeds that of the benchmark's own, relative to the
-        latter, and the error; None if too few events tell.
+        latter, and the error; None if there are too few events.
 
         :param errors: from the integration, relative, shape (benchmarks,)
         """

@@ -26,7 +26,7 @@ def check_morphing(path: Path) -> tuple[dict[str, float], list[str]]:
 
     The deviation is Σ |morphed weight - weight| / Σ |weight|, over all events. Rounding errors of the weights grow with
     the morphing coefficients; what they can explain is subtracted. If there are more benchmarks in the basis than
-    components, all are tested, and the part of the events is told for which a weight deviates by :data:`WRONG`.
+    components, all are tested, and the result has the part of the events for which a weight deviates by :data:`WRONG`.
 
     :param path: a MadMiner event file
     :raises StepError: when the deviation is larger than :data:`WRONG`

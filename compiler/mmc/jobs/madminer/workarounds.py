@@ -39,7 +39,7 @@ def apply() -> None:
     - MadMiner's ``__init__`` imports all modules (torch, uproot3, matplotlib, scipy, sympy), which takes 2 to 3 s, and
       warns about retired Python modules in uproot3; sampling events needs 0.3 s of it. Without that ``__init__``,
       ``import madminer`` gives a package whose modules are imported by their full names.
-    - sympy, which takes another second, finds the components only of processes whose vertices are told apart
+    - sympy, which takes another second, finds the components only of processes whose vertices are distinguished
       (``find_components`` with ``Nd``, ``Np`` or ``Ns``), which mmc does not do.
     - Stock MadMiner evaluates every definition of an observable, a cut or an efficiency when it is declared or loaded,
       with Python's built-in names in scope: a file can run any code, and ``all.pt`` fails. A definition of more than

@@ -66,7 +66,7 @@ class DelphesEvents:
         """
         :param numbers: the indices of the events in the file
         :param lists: for each list, an awkward array of shape (events, var) with the fields pt, eta, phi, mass or E,
-            and pdgid; for jets also tau_tag and b_tag; charge where the PDG code does not tell it
+            and pdgid; for jets also tau_tag and b_tag; charge where the PDG code does not determine it
         :param met: an awkward array of shape (events,) with the fields MET and Phi
         """
         self.numbers = numbers

@@ -57,7 +57,7 @@ class TableEvents:
     """About the number of generated events, of which these are a part."""
     particles: Particles
     sketches: Mapping[str, str]
-    """What tells the events of each table apart."""
+    """Digests that identify the events of each table."""
     warnings: Sequence[str] = ()
 
     def record(self, benchmark: str) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def load(paths: Sequence[Path], settings: TableAnalyseSettings, benchmarks: Sequ
             _check_finite(part[text], text, path.name)
         digests = event_sketch.of_rows(np.stack(list(part.values()), axis=1)) if part else np.zeros(0, dtype=np.uint64)
         event_sketch.check_rows_once([digests], path.name)
-        # weights tell the same events apart, so they count only where events are alike without them
+        # weights distinguish equal events, so they count only where events are alike without them
         for compared in (_of_quantities(part, quantities), digests):
             if len(np.unique(compared)) > _DIFFERENT * len(compared):  # otherwise events may be alike by chance
                 sketches[path.name] = event_sketch.write(compared)

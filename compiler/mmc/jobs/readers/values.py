@@ -86,10 +86,12 @@ class Objects(Protocol):
 
 
 def truth(number: Number) -> Mask:
+    """Where a number is not zero."""
     return number.values.astype(bool)
 
 
 def where(mask: Mask, first: Number, second: Number) -> Number:
+    """The first number in the events of the mask, the second one in all others."""
     values = np.where(mask, first.values, second.values)
     return Number(values, first.plain and second.plain)
 
@@ -112,6 +114,10 @@ def compact(elements: Sequence[Value], masks: Sequence[Mask]) -> Items:
 
 
 def numbers(items: Items) -> Iterator[tuple[Number, Mask]]:
+    """The elements of a list of numbers, each with the events that have it.
+
+    :raises UnusualExpressionError: when the list has particles
+    """
     for element, mask in zip(items.elements, items.present, strict=True):
         if not isinstance(element, Number):
             raise UnusualExpressionError("a list of particles instead of a list of numbers")
@@ -119,6 +125,10 @@ def numbers(items: Items) -> Iterator[tuple[Number, Mask]]:
 
 
 def vector_sum(left: Vector, right: Vector, minus: bool) -> Vector:
+    """The sum of two vectors, or their difference.
+
+    :raises UnusualExpressionError: when a particle comes before another vector, which MadMiner does not support
+    """
     if left.is_particle and not right.is_particle:
         raise UnusualExpressionError("the sum of a particle and another vector, which MadMiner does not support")
     array = left.array - right.array if minus else left.array + right.array
@@ -135,6 +145,10 @@ def vector_sum(left: Vector, right: Vector, minus: bool) -> Vector:
 
 
 def integer(node: ast.expr) -> int:
+    """The value of a literal.
+
+    :raises UnusualExpressionError: when it is not an integer
+    """
     value = ast.literal_eval(node)
     if type(value) is not int:
         raise UnusualExpressionError("an index that is not an integer")

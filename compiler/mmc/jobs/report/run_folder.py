@@ -73,7 +73,7 @@ class StageRun:
 
 @dataclass(frozen=True)
 class Run:
-    """A run, as far as its folder tells."""
+    """A run, as far as its folder shows."""
 
     folder: Path
     bundle: Path | None

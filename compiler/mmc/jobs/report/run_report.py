@@ -33,8 +33,6 @@ from mmc.version import __version__
 FORMATS = ("svg", "png")
 MARKS = b'<meta name="generator" content="mmc">', b"<dc:title>mmc</dc:title>", b"Software\0mmc"
 """What pages, SVG and PNG files contain that mmc wrote."""
-_UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, SettingsError, UndefinedError)
-"""What is raised for an output whose entries do not fit each other."""
 MOST_MISSING = 5
 """At most this many unfinished jobs are listed."""
 

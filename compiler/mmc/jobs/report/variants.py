@@ -23,7 +23,7 @@ REGION = (
     "intervals",
     "interval_errors",
 )
-"""What is told of a region, as the results of a study have it."""
+"""The entries of a region in the results of a study that the table has."""
 NO_INTERVAL = "–"
 
 

@@ -44,7 +44,7 @@ def _used(stage: str) -> set[str]:
 
 
 def _installed(name: str, config: Path, record: Record) -> str:
-    """The version of a package or program here; empty if it is not installed or does not tell."""
+    """The version of a package or program here; empty if it is not installed or does not show its version."""
     if name not in PROGRAMS.values():
         return versions([name]).get(name, "")
     settings: Mapping[str, object] = {}

@@ -49,7 +49,7 @@ def take(jobs: Iterable[tuple[str, str, str]], needed: str, run: Path, out: Fold
 
 def take_renamed(jobs: Iterable[tuple[str, str, str]], out: Folder) -> int:
     """Give outputs that the folder has under other names the names of their jobs: those of variants of a study that
-    have other numbers now. Records that tell of them as inputs get the new names too. What a killed call has left is
+    have other numbers now. Records in which they are inputs get the new names too. What a killed call has left is
     taken by the next one.
 
     :param jobs: the stage, name and fingerprint of each job

@@ -217,8 +217,8 @@ class _Chains:
         named = replace(part, orders=largest)
         if len(diagrams(self.vertices, *side, Allowed(named))) != len(drawn):
             raise StepError(
-                f"the diagrams with WEIGHTED={part.orders[WEIGHTED]}, MadGraph's default, cannot be said by limits of "
-                f"{', '.join(sorted(largest))}: name the orders of the process"
+                f"the diagrams with WEIGHTED={part.orders[WEIGHTED]}, MadGraph's default, cannot be selected by limits "
+                f"of {', '.join(sorted(largest))}: name the orders of the process"
             )
         return named
 

@@ -190,6 +190,10 @@ LIKELIHOODS: Mapping[str, Callable[[LimitProblem, BaselineSettings, np.random.Ge
 
 
 def column_of(file: EventFile, name: str) -> int:
+    """The column of an observable.
+
+    :raises StepError: when the file does not have it
+    """
     if name not in file.observables:
         raise StepError(f"the event file has no observable {name}: its observables are {', '.join(file.observables)}")
     return file.observables.index(name)

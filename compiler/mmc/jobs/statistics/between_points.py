@@ -27,7 +27,7 @@ def maximum(values: Array, dimensions: int) -> tuple[Array, Array]:
 
     It is that of the polynomial of second degree whose first and second derivatives are central differences at the
     highest point. A first derivative is the mean of those from three and from five points along the axis, and 0 if they
-    differ in sign: then the points are too far apart to tell. So Asimov data of a point of the grid have their maximum
+    differ in sign: then the points are too far apart. So Asimov data of a point of the grid have their maximum
     there, also if ln L is not symmetric. Along principal axes where the polynomial has no maximum, it is that of the
     highest point. A parameter keeps its value at the highest point if this is at the edge of the grid, next to a point
     that is not finite, or beside a cliff, where second differences are not alike.

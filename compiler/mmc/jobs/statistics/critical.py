@@ -130,7 +130,7 @@ def smooth(points: Array, probes: npt.NDArray[np.intp], values: Array, errors: A
         if degree and 2 * terms.shape[1] > len(probes):
             break
         q, r = np.linalg.qr(terms[probes])
-        if np.abs(np.diag(r)).min() < 1e-6 * np.abs(r).max():  # the probes do not tell the terms apart
+        if np.abs(np.diag(r)).min() < 1e-6 * np.abs(r).max():  # the probes do not determine the terms
             break
         residuals = values - q @ (q.T @ values)
         left_out = residuals / np.maximum(1.0 - np.square(q).sum(axis=1), 1e-6)

@@ -29,7 +29,7 @@ from mmc.jobs.statistics.profiling import Response, ascent_step, maximise
 SMALLEST = 1e-9
 """The smallest factor: a bin that only this sample fills is then empty, but its logarithm is finite."""
 SAME = 1e-6
-"""Two factors are not told apart if the smallest eigenvalue of their scaled information is below this number."""
+"""Two factors are not distinguished if the smallest eigenvalue of their scaled information is below this number."""
 FLAT, EXCLUDED = 1e-4, 1.0
 """Nothing measures the parameters if floating factors reduce -2 ln λ to this part of it, wherever it is larger than the
 second number."""
@@ -93,7 +93,7 @@ class Normalisations:
 
 
 def check_constrained(names: Sequence[str], response: Response) -> None:
-    """Check that the bins tell the factors apart, if the parameters are known.
+    """Check that the bins distinguish the factors, if the parameters are known.
 
     :param response: as in :class:`FloatingLikelihood`, at the true point
     :raises StepError: when a sample is in no bin, or several samples have the same parts of all bins
@@ -108,8 +108,8 @@ def check_constrained(names: Sequence[str], response: Response) -> None:
     if values[0] < SAME:
         alike = " and ".join(name for name, along in zip(names, vectors[:, 0], strict=True) if abs(along) > 0.1)
         raise StepError(
-            f"the normalisations of {alike} cannot both float: they change all bins alike; add a region that tells "
-            "them apart, or let one of them float"
+            f"the normalisations of {alike} cannot both float: they change all bins alike; add a region that "
+            "distinguishes them, or let only one of them float"
         )
 
 

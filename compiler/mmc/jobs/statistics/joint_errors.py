@@ -23,9 +23,9 @@ of sample k, t_rs = Σ_k (ε_k² - 1/n_k) (x_rk y_sk + y_rk x_sk + y_rk y_sk), w
 Between regions with common events t_rs = 0, and the distributions have the correlation
 c_rs = √(p_r p_s) Σ_{both} w_r w_s / (Σ w_r² Σ w_s²)^½ with the sums over all events. The part
 p_r of them makes the distribution of region r: every region draws these events anew, so an event of both makes both
-distributions with the probability p_r p_s. It is exact if the events of both tell as much of the parameters as others,
-alike in both regions. The q_r g_r may be negative, as the errors of the rate and of the distribution may be opposite;
-then it does not count in c_rs.
+distributions with the probability p_r p_s. It is exact if the events of both have as much information on the parameters
+as others, alike in both regions. The q_r g_r may be negative, as the errors of the rate and of the distribution may be
+opposite; then it does not count in c_rs.
 
 Where normalisations are fitted, everything follows from the bins. ln L changes by Σ_bk a_b e_b ν_k δμ_bk with a_b = 1 -
 μ_b(θ_true) / μ_b, where ν_k is the fitted factor of sample k, or 1, e_b that of the fitted nuisance parameters η̂, and

@@ -54,7 +54,7 @@ def with_profiled_toys(
         n, gain = problem.n_observed if data else problem.n_expected, shapes[data].gain
         if not isinstance(gain, FilledHistogram):
             raise StepError(
-                "nuisance parameters are fitted to toys in bins that all points share, which this likelihood has not: "
+                "nuisance parameters are fitted to toys in bins that all points share; this likelihood has none: "
                 "remove `confidence: toys`, or write `systematics: nominal`"
             )
         rate = bool(problem.include_xsec) and "without_rate" not in kind

@@ -51,7 +51,7 @@ class Result:
     ) -> "Result":
         """The result from the likelihoods of expected and observed events.
 
-        :param judge: gives the verdict on expected limits; its second argument tells whether they may include the rate
+        :param judge: gives the verdict on expected limits; its second argument says whether they may include the rate
         :param arrays: written together with the arrays of the limits
         :param cells: gives the cells of the likelihood, for toys
         :param judge_varied: gives the verdict on limits with fitted nuisance parameters, from the nominal verdict

@@ -2,20 +2,18 @@
 
 import json
 import os
-import signal
 import socket
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mmc.jobs.steps.limits import end_with_engine
+from mmc.processes import stopping_signals
 
 SERVER = "MMC_JOB_SERVER"
 """The environment variable with the file on which the server is asked: its number and its inode, as the number may be
 that of another file in another program."""
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""The signals that a job is stopped with."""
 FILES = 5
 """A request is the name of the stage with five files: the standard streams of the job, its words, folder and
 environment as JSON, and a socket. There the server tells the process of the job, 0 if it does not run it, and then its
@@ -50,7 +48,7 @@ def _ask(server: socket.socket, words: Sequence[str]) -> int | None:
         job = _number(told)  # a signal ends this process, and so the job as soon as there is one
         if not job:
             return None
-        with _passed_on(job) as signals:
+        with stopping_signals(lambda number: _send(job, number)) as signals:
             code = _number(told)
     if code is None and signals:  # the server has ended too
         return 128 + signals[0]
@@ -66,20 +64,6 @@ def _number(told: socket.socket) -> int | None:
     return int.from_bytes(found, "little") if len(found) == NUMBER_BYTES else None
 
 
-@contextmanager
-def _passed_on(job: int) -> Iterator[list[int]]:
-    """Pass signals that stop a job on to its process during the block; yields those that have come."""
-    come: list[int] = []
-
-    def stop(number: int, _frame: object) -> None:
-        come.append(number)
-        with suppress(ProcessLookupError):
-            os.kill(job, number)
-
-    heard = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
-    previous = {number: signal.signal(number, stop) for number in heard}
-    try:
-        yield come
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+def _send(job: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(job, number)

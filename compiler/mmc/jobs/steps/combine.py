@@ -216,7 +216,7 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
 
 
 def check_beams(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
-    """:raises StepError: when events are of different colliders, as far as their files tell: a 0 tells nothing"""
+    """:raises StepError: when events are of different colliders, as far as their files say: a 0 says nothing"""
     told: dict[tuple[float, ...], str] = {}
     for entry, record in zip(jobs, records, strict=True):
         if any(record.get("beams", ())):
@@ -237,7 +237,7 @@ def check_beams(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]
 
 
 def _same_beams(beams: Sequence[float], others: Sequence[float]) -> bool:
-    """Whether two pairs of beams have the same codes and energies, as far as both tell."""
+    """Whether two pairs of beams have the same codes and energies, as far as both are known."""
     return all(
         np.isclose(own, other, rtol=SAME_BEAMS, atol=0.0)
         for own, other in zip(beams, others, strict=True)
@@ -259,7 +259,7 @@ def _check_different(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str,
 def _sketches(
     jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]], most: int = event_sketch.KEPT
 ) -> dict[str, str]:
-    """What tells the events of each file apart, by its name and job, in at most so many digests."""
+    """Digests that identify the events of each file, by its name and job, at most so many."""
     return {
         f"{file} ({entry.job})": event_sketch.shortened(text, most)
         for entry, record in zip(jobs, records, strict=True)

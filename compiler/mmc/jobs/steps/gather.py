@@ -10,7 +10,7 @@ def run(job: StepJob) -> None:
     """Write a folder for each job, and ``gather.json`` with their names in order.
 
     Files are hard links where the disk is the same, so they take no room. The records of the jobs are not among them:
-    they tell times, with which the output would differ each time.
+    they contain times, with which the output would differ each time.
     """
     names = job.read(GatherSettings).names
     place = Folder(job.out)

@@ -89,7 +89,7 @@ def run(job: StepJob) -> None:
     if content.found_error_pb is not None:
         value, error = content.head.cross_section_pb[0], content.found_error_pb
         warnings.append(
-            f"<init> of {source.name} tells no cross section: that of the weights is {value:.4g} ± {error:.2g} pb"
+            f"<init> of {source.name} has no cross section: that of the weights is {value:.4g} ± {error:.2g} pb"
         )
     les_houches_normalise.write(
         source,
@@ -174,7 +174,7 @@ def _of_remaining(content: Content) -> Content:
     """The content with the cross sections of the events that remain after a filter, for a head that fits them.
 
     With n of N events, the relative error ε of the cross section becomes that of a file of n events,
-    √(ε² + 1/n - 1/N): a file does not tell N.
+    √(ε² + 1/n - 1/N): a file does not contain N.
     """
     n_events, n_generated = content.n_events, content.n_generated
     value, error = content.head.cross_section_pb
@@ -202,10 +202,10 @@ def _same_events(
     hard_process: Callable[[Path], HardProcess | None],
 ) -> list[str]:
     """Check that a file has the events of its Les Houches file, in the same order, by the weights in both or, if these
-    do not tell, by the energies of the incoming partons.
+    do not contain them, by the energies of the incoming partons.
 
     :param events: the Les Houches file in its normal form
-    :returns: a warning if they do not tell
+    :returns: a warning if they are not known
     :raises StepError: when they are other events
     """
     generated = les_houches_table.read(events)

@@ -18,7 +18,7 @@ _HIDDEN_FULL = re.compile(
     rf"No space left on device|Disk quota exceeded|\berrno = (?:{'|'.join(map(str, FULL))})\b|"
     r"\d+ requested and \d+ written"
 )
-"""HDF5 and torch hide the error number in a text, and numpy tells only how much it could write."""
+"""HDF5 and torch hide the error number in a text, and numpy says only how much it could write."""
 _NO_MEMORY = re.compile(
     r"can't allocate memory|cannot allocate memory|bad_alloc|memory allocation failed|out of memory", re.I
 )
@@ -27,7 +27,7 @@ _ROOM = 1 << 20
 
 
 class FullDiskError(StepError):
-    """The disk is full. The exit code tells it, because the message may not have found room."""
+    """The disk is full. The exit code says so, because the message may not have found room."""
 
     exit_code = EXIT_FULL
 

@@ -103,7 +103,7 @@ def is_done(argv: Sequence[str]) -> bool:
         command = _parse(argv)
         entry, _, _ = _configuration(command)
     except (_UsageError, StepError):
-        return False  # running it tells what is wrong
+        return False  # running it reports what is wrong
     return _is_finished(command, entry)
 
 

@@ -25,9 +25,9 @@ from typing import NoReturn
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.errors import MmcError
 from mmc.jobs.steps import runner
-from mmc.jobs.steps.asking import FILES, NUMBER_BYTES, STOPPING
+from mmc.jobs.steps.asking import FILES, NUMBER_BYTES
 from mmc.jobs.steps.limits import ENGINE
-from mmc.processes import end_with_parent, name_process
+from mmc.processes import STOPPING, end_with_parent, name_process
 
 
 def main(argv: Sequence[str]) -> int:
@@ -45,7 +45,7 @@ class _Server:
     def __init__(self, asked: socket.socket, stages: frozenset[str]) -> None:
         self._asked, self._stages = asked, stages
         self._running: dict[int, socket.socket] = {}
-        """Where to tell how each job has ended."""
+        """Where to report how each job has ended."""
         self._selector = selectors.DefaultSelector()
         self._ended, self._ends = socket.socketpair()
         """Readable when a job has ended."""
@@ -94,7 +94,7 @@ class _Server:
         try:
             import_module(STAGES[stage].step)
         except Exception:
-            return False  # the job tells what is missing
+            return False  # the job reports what is missing
         gc.freeze()  # otherwise each job looks at all this, and so copies it
         return True
 

@@ -1,4 +1,4 @@
-"""What was tracked in the end, as the records of jobs tell it."""
+"""What was tracked in the end, according to the records of jobs."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -32,7 +32,7 @@ class Outcome:
 
     @classmethod
     def of(cls, record: Mapping[str, Any], key: str) -> "Outcome":
-        """What the record of a job tells about its tracking in a run of the study."""
+        """What the record of a job says about its tracking in a run of the study."""
         entry = record.get("tracked")
         if entry is None or entry["key"] != key:
             return cls(key, logged=False, reason="it was done before this run")

@@ -110,6 +110,6 @@ class DataEvidence:
             self._toys.add(log_ratio(problem.population.take(rows)), rows, population.draw(rows, random))
 
     def on(self, limits: Limits, rate: bool) -> Evidence:
-        """The evidence for limits from this likelihood; ``rate`` tells whether the rate may be part of the limits."""
+        """The evidence for limits from this likelihood; ``rate`` says whether the rate may be part of the limits."""
         toys = None if isinstance(self._problem.grid, Cloud) else self._toys  # toys fit on a grid
         return Evidence(self._problem, limits, rate=rate, asimov=self._asimov, truth=self._truth, toys=toys)

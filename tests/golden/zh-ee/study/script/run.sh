@@ -32,7 +32,7 @@ read its output.
   -s, --stage STAGE
                    run the jobs of this stage alone; those that they wait for must have been run
   -n, --dry-run    print the command of every job, quoted for a shell, and run nothing
-  --mixed-versions go on although finished jobs were made with other versions of MadMiner, torch or a generator
+  --mixed-versions continue although finished jobs were made with other versions of MadMiner, torch or a generator
   -h, --help       print this text
 
 Each job writes the folder DIR/STAGE/JOB; what it prints goes to DIR/STAGE/JOB.out. DIR/events.log has a line for
@@ -243,7 +243,7 @@ note() {
   printf '%s %s %s %d.%03d%s\n' "$1" "$stage" "$job" $(($2 / 1000000)) $(($2 / 1000 % 1000)) "${3:+ $3}" >&3
 }
 
-# Start the job in row $1; if it has failed before, it waits first, and its log goes on.
+# Start the job in row $1; if it has failed before, it waits first, and its log is continued.
 launch() {
   local tried=${tries[$1]-0} log stage job fingerprint readers
   parse "$1"
@@ -288,7 +288,7 @@ release() {
   done
 }
 
-# What the exit code $1 of a job tells.
+# The meaning of the exit code $1 of a job.
 reason() {
   case $1 in
     4) echo ': the disk is full' ;;
@@ -522,7 +522,7 @@ while (($#)); do
       usage
       exit 0
       ;;
-    *) die "unknown option $1; -h tells which there are" 2 ;;
+    *) die "unknown option $1; -h lists the options" 2 ;;
   esac
 done
 
@@ -562,15 +562,15 @@ done
 exec 3>&-
 printf 'run.sh: %d of %d jobs done, %d of them before, in %d s\n' $((${#rows[@]} - todo)) "${#rows[@]}" \
   $((${#rows[@]} - todo - done)) "$SECONDS"
-((signals)) && die "stopped; run again to go on" "$status"
-((failures)) && die "$failures failed; run again to go on"
+((signals)) && die "stopped; run again to continue" "$status"
+((failures)) && die "$failures failed; run again to continue"
 if [[ -n $only ]]; then
   for ((row = 0; row < ${#rows[@]}; ++row)); do
     [[ ${rows[row]} != "$only"$'\t'* || -n ${state[row]-} ]] || die "$only reads outputs of stages that have not been run"
   done
   exit 0
 fi
-((todo)) && die "$todo jobs are not done; run again to go on"
+((todo)) && die "$todo jobs are not done; run again to continue"
 printf 'run.sh: %s\n' "$(absolute "$out"/combine/combine)"
 printf 'run.sh: %s\n' "$(absolute "$out"/train)"
 printf 'run.sh: %s\n' "$(absolute "$out"/evaluate)"

@@ -87,7 +87,7 @@ def _of_width(level: float, dof: int, width: float) -> float:
 
 
 def _judged(figures: Figures) -> tuple[list[dict[str, Any]], float]:
-    """The entries that tell of χ², and the number of errors of a significant deviation of one of them."""
+    """The entries that measure the coverage of χ², and the number of errors of a significant deviation of one."""
     entries = [entry for entry in figures["chi_square"] if entry["at_edge"] <= AT_EDGE]
     return entries, significance(max(len(entries), 1))[DOUBTFUL][0]
 
@@ -117,19 +117,19 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
             where = ", ".join(f"{name} = {value:g}" for name, value in entry["theta"].items())
             return DOUBTFUL, (
                 f"-2 ln λ does not follow χ²: limits at {entry['level']:.0%} include the truth in "
-                f"{entry['coverage']:.0%} of toys from the templates themselves at {where}: "
+                f"{entry['coverage']:.0%} of toys from the templates at {where}: "
                 f"{_way_out(evidence.problem)}"
             )
     return PASSED, ""
 
 
 def notes(figures: Figures, evidence: Evidence) -> Iterator[str]:
-    """Limits that are larger than they need be, or that no point tests."""
+    """Limits that are larger than necessary, or that no point tests."""
     entries, k = _judged(figures)
     if not entries:
         yield (
             f"χ² is not tested: at all points more than {percent(AT_EDGE)} of the toys have their best fit at the edge "
-            "of the grid; take a wider range"
+            "of the grid; use a wider range"
         )
     found = []
     for level in dict.fromkeys(entry["level"] for entry in entries):
@@ -142,7 +142,7 @@ def notes(figures: Figures, evidence: Evidence) -> Iterator[str]:
     if found:
         yield (
             f"-2 ln λ does not follow χ²: limits include the truth in up to {' and '.join(found)}, so they are larger "
-            f"than they need be; for critical values from toys, {_way_out(evidence.problem)}"
+            f"than necessary; for critical values from toys, {_way_out(evidence.problem)}"
         )
 
 
@@ -153,7 +153,7 @@ def _at_truth(figures: Figures) -> list[float]:
 
 
 def _as_text(figures: Figures) -> str:
-    """The coverage at the true point, if it tells of χ²."""
+    """The coverage at the true point, if it is a measure of χ²."""
     if figures["chi_square"][0]["at_edge"] > AT_EDGE:
         return "–"
     return " / ".join(f"{100.0 * part:.0f}" for part in _at_truth(figures)) + " %"
@@ -172,25 +172,25 @@ TEST = ClosureTest(
     name="chi_square",
     place=52,
     families=(HISTOGRAM.name, SCORE.name),
-    demand="-2 ln λ of toys from the templates themselves follows the χ² distribution that limits take",
+    demand="-2 ln λ of toys from the templates follows the χ² distribution that limits use",
     tolerance=f"the coverage of a -2 ln λ that is {percent(WIDTH)} too large",
     explanation=f"""
     Wilks' theorem holds for likelihoods that are nearly Gaussian in the parameters. Here {TOYS} toys, or fewer on large
     grids, are Poisson numbers in the bins of the templates, at the true point and at the ends of the region. These toys
     have no error of the simulation and no error of a network, so a wrong coverage is the fault of χ² alone. They
     correspond to f = 0: limits divide -2 ln λ by 1 + f, and with a large f they reach points further away, which the
-    test does not see. A point where more than {percent(AT_EDGE)} of the toys have their best fit at the edge of the
-    grid is not judged, as a larger grid would change its coverage; a warning says so where no point is left. The test
+    test does not reach. A point where more than {percent(AT_EDGE)} of the toys have their best fit at the edge of the
+    grid is not judged, as a larger grid would change its coverage; if no point is left, there is a warning. The test
     is doubtful if limits with χ² include the point of the toys less often, beyond the binomial error, than those of a
     -2 ln λ that is {percent(WIDTH)} too large. If they include it more often than those of a -2 ln λ that is
-    {percent(WIDTH)} too small, limits are correct, but larger than they need be, which is a warning. `confidence: toys`
-    solves both; then the test is not made. It is not made either where points times bins are more than
-    {KEPT // 10**6} million, or without a grid. The table has the coverage at the true point. Likelihoods of single
-    events are not tested.
+    {percent(WIDTH)} too small, the limits are correct, but larger than necessary, and there is a warning.
+    `confidence: toys` avoids both; then the test is not made. Nor is it made if points times bins are more than
+    {KEPT // 10**6} million, without a grid, or for likelihoods of single events. The table has the coverage at the true
+    point.
     """,
     schema={
         "chi_square": {
-            "description": "Fraction of toy experiments from the templates themselves whose limit with χ² includes "
+            "description": "Fraction of toy experiments from the templates whose limit with χ² includes "
             "the point at which they were generated; empty without bins, or where critical values are from toys.",
             "type": "array",
             "items": {"type": "object", "required": list(SCHEMA), "properties": SCHEMA},
@@ -206,6 +206,6 @@ TEST = ClosureTest(
             _as_text,
         ),
     ),
-    note="χ² covers: the part of toys from the templates, at the true point, whose limits at the confidence levels "
-    "include it; – where the grid ends too close to that point",
+    note="χ² covers: the fraction of toys at the true point, drawn from the templates, whose limits at each confidence "
+    "level include that point; – if the grid ends too close to it",
 )

@@ -1,4 +1,4 @@
-"""A classifier must not tell events reweighted by the estimated ratio from events at the other point."""
+"""A classifier must not distinguish events reweighted by the estimated ratio from events at the other point."""
 
 from itertools import combinations
 from typing import Any
@@ -101,15 +101,15 @@ def grade(figures: Figures, _evidence: Evidence) -> tuple[str, str]:
             area, error = entry["area"], entry["error"]
             if area > entry["tolerance"] + k * error:
                 return verdict, (
-                    f"a classifier tells events reweighted to {point_words(entry)} by the ratio from events there: "
-                    f"the area under its curve is {area:.4f} ± {error:.4f}, not 0.5"
+                    f"a classifier distinguishes events that the ratio reweights to {point_words(entry)} from events "
+                    f"there: the area under its curve is {area:.4f} ± {error:.4f}, not 0.5"
                 )
     return PASSED, ""
 
 
 SCHEMA: dict[str, Any] = {
     "theta": {"$ref": "#/definitions/point"},
-    "area": {"description": "Area under the curve; 0.5 if the samples cannot be told apart.", "type": "number"},
+    "area": {"description": "Area under the curve; 0.5 if the samples cannot be distinguished.", "type": "number"},
     "error": {"description": "Standard error of the area.", "type": "number"},
     "tolerance": {"description": "The largest harmless area.", "type": "number"},
 }
@@ -118,11 +118,11 @@ TEST = ClosureTest(
     name="classifier",
     place=47,
     families=(RATIO.name,),
-    demand="a classifier of the observables does not tell reweighted from simulated events",
+    demand="a classifier of the observables does not distinguish reweighted from simulated events",
     tolerance=f"the area under its curve that corresponds to {VISIBLE} in χ² for the expected number of events",
     explanation=f"""
     The classifier two-sample test ([arXiv:1610.06545](https://arxiv.org/abs/1610.06545)): a linear
-    discriminant learns to tell the test events of the denominator, weighted by the estimated ratio to a point, from
+    discriminant learns to separate the test events of the denominator, weighted by the estimated ratio to a point, from
     events at this point, and is tested on the other half of the events. It knows in which of {BINS} bins each
     observable is, and the products of the ranks of two observables. If the ratio is right, the area under its curve
     (AUC) is 1/2. The test fails (k ≥ 3) or is doubtful (k ≥ 2) if the area is larger by k standard

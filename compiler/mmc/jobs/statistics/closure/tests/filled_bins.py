@@ -42,9 +42,9 @@ TEST = ClosureTest(
     has no likelihood ratio, so its data are ignored. The test is doubtful if more than {percent(UNFILLED)} of the
     expected or of the observed events are in such bins.
 
-    A bin with a single simulated event has the likelihood of that event with all that is known of it, more than its
-    observables tell. So the test is doubtful, too, if more than {percent(MOST_SPARSE)} of the cross section is in bins
-    with fewer than {FEW:g} effective events, as for the score of many parameters.
+    In a bin with a single simulated event, the likelihood is that of this event with its latent variables, which an
+    experiment does not measure. So the test is also doubtful if more than {percent(MOST_SPARSE)} of the cross section
+    is in bins with fewer than {FEW:g} effective events, as for the score of many parameters.
     """,
     schema={
         "unfilled": {

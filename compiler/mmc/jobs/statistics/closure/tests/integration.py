@@ -43,7 +43,7 @@ TEST = ClosureTest(
     which all its events share and more events do not reduce. The errors of all samples and benchmarks
     are added in quadrature, each times its part of the expected events at the true point. Limits include this error of
     the rate, as they do that of the simulated events. With N expected events the data have a relative error of 1/√N.
-    The test is doubtful if N times the squared error is more than {MOST:g}: a more precise integration would then tell
+    The test is doubtful if N times the squared error is more than {MOST:g}: a more precise integration would then help
     more than more data. Limits with MadMiner's event weights do not include the error, and are doubtful above
     {WIDTH:g}.
     """,

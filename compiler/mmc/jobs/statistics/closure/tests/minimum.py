@@ -61,7 +61,7 @@ TEST = ClosureTest(
     demand="the minimiser finds a single best fit inside the ranges, from the true point and from 8 others",
     tolerance="none",
     explanation="""
-    It is made with `scans` alone. The test fails if MIGRAD does not converge to the best fit. It is doubtful if the
+    The test is made with `scans` only. It fails if MIGRAD does not converge to the best fit. It is doubtful if the
     best fit is at an end of the range of a parameter, if the likelihood does not fall in all directions there, if there
     are other maxima inside the confidence region, or if a fit at a point of a scan does not converge. With fewer
     measured numbers than parameters, as for the rate, the best fit is not unique, and only the convergence counts.

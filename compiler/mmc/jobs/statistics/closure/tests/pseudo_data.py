@@ -81,8 +81,8 @@ TEST = ClosureTest(
     demand="regions and intervals of simulated experiments include their point as often as the confidence level claims",
     tolerance=f"the coverage of a -2 ln λ that is {percent(WIDTH)} too large",
     explanation=f"""
-    It is made with `observed: {{toys: …}}` alone. Each experiment is fitted by the minimiser, and its limits divide
-    -2 ln λ by 1 + f as all limits do. The events are drawn from the test events and from those that make the
+    The test is made with `observed: {{toys: …}}` only. Each experiment is fitted by the minimiser, and its limits
+    divide -2 ln λ by 1 + f as all limits do. The events are drawn from the test events and from those that make the
     likelihood, with random weights in every experiment, because they are themselves one draw from nature. The test
     fails (k = 3) or is doubtful (k = 2) if the coverage plus k binomial errors is smaller than that of a -2 ln λ that
     is {percent(WIDTH)} too large. It is also doubtful if more than {percent(MOST_LOST)} of the fits do not converge.

@@ -76,18 +76,18 @@ TEST = ClosureTest(
     name="trained_region",
     place=17,
     families=(RATIO.name,),
-    demand="the network of a ratio or density has training samples all over the confidence region",
+    demand="a network that depends on θ has training samples in the whole confidence region",
     tolerance=f"{percent(OUTSIDE[DOUBTFUL])} of the region",
     explanation=f"""
     A network with θ among its inputs extrapolates where its prior has no samples, and its ratio is usually too flat
-    there: the region then grows, and other tests see it only as far as test events tell. So the region at the highest
-    confidence level is compared with the mean and the standard deviation of each parameter over the training samples.
-    A flat prior ends at 1.7 standard deviations; of a Gaussian prior, 5 % of the samples are beyond {REACH:g}. The test
-    is doubtful if more than {percent(OUTSIDE[DOUBTFUL])} of the points in the region are beyond {REACH:g} in any
-    parameter, and fails above {percent(OUTSIDE[FAILED])}. It is not made for networks that do not depend on θ
-    (`derivatives`, morphing-aware ratios), without morphing, where the points are benchmarks, and where the network
-    does not know the points of its numerator: with `scale_parameters: false`, and for double parameterized ratios,
-    which scale the points of numerator and denominator together.
+    there: the region is then too large, and other tests notice it only with many test events. So the region at the
+    highest confidence level is compared with the mean and the standard deviation of each parameter over the training
+    samples. A flat prior ends at 1.7 standard deviations; of a Gaussian prior, 5 % of the samples are beyond {REACH:g}.
+    The test is doubtful if more than {percent(OUTSIDE[DOUBTFUL])} of the points in the region are beyond {REACH:g} in
+    any parameter, and fails above {percent(OUTSIDE[FAILED])}. The test is not made for networks that do not depend on
+    θ (`derivatives`, morphing-aware ratios), and not without morphing, where the points are benchmarks. Nor is it made
+    if the network does not store the mean and width of the points of its numerator: with `scale_parameters: false`, and
+    for double parameterized ratios, which scale the points of numerator and denominator together.
     """,
     schema={"trained_region": figures_or_null(SCHEMA)},
     measure=measure,
