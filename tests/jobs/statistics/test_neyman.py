@@ -16,6 +16,7 @@ from mmc.jobs.statistics.limits import Grid, Limits
 from mmc.jobs.statistics.neyman import Cells, ToySource, narrowing, with_toys
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import ShapeLikelihood
+from mmc.jobs.statistics.toy_sums import draw_bins
 from scipy.stats import chi2, poisson
 
 SHARES = np.array([[0.05, 0.1, 0.15, 0.2, 0.25, 0.25], [0.3, 0.25, 0.2, 0.1, 0.1, 0.05]])
@@ -196,7 +197,7 @@ def test_numbers_of_events_fluctuate_as_the_rate_does() -> None:
     cells = Cells(1, lambda: [(nothing, content)])
     source = ToySource(cells, one, np.array([50.0]), np.array([100.0]), np.array([1.0 / 300.0]))
     means, squares, _ = source.contents(0, content)
-    counts = neyman.draw(means, squares, 100_000, np.random.default_rng(1)).astype(float)[0]
+    counts = draw_bins(means, squares, 100_000, np.random.default_rng(1)).astype(float)[:, 0]
     assert counts.var() == pytest.approx(100.0 + 100.0**2 / 50.0, rel=0.02)
     narrowed = counts * source.narrowing(0, counts, float(means.sum()), float(squares.sum()))
     assert narrowed.mean() == pytest.approx(100.0, rel=0.003)
@@ -219,6 +220,18 @@ def test_memory_is_shared_by_all_sources(monkeypatch: pytest.MonkeyPatch) -> Non
     cells = Cells(1, lambda: [])
     source = ToySource(cells, np.ones((100, 1)), np.ones(1), np.ones(100), np.zeros(100))
     assert [neyman.n_toys([source] * n, np.arange(3)) for n in (1, 3)] == [200, 66]
+
+
+def test_the_number_of_toys_is_limited_by_the_events_that_they_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of many single events are in no toy; an event that is there several times is drawn in groups."""
+    monkeypatch.setattr(neyman, "DRAWS", 1_200_000)
+    probes = np.arange(2)
+    found = [
+        neyman.n_toys([ToySource(Cells(size, lambda: []), one, one, np.full(4, n), np.zeros(4))], probes)
+        for one in [np.ones((4, 1))]
+        for size, n in ((1_000_000, 1000.0), (1000, 1000.0 * np.expm1(2.0)), (1_000_000, 1e6))
+    ]
+    assert found == [600, 300, neyman.FEWEST]
 
 
 def test_the_numbers_of_events_of_two_regions_fluctuate_together() -> None:

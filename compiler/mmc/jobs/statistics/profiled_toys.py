@@ -24,9 +24,10 @@ from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.toys import lowest, minus_2_log
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.limits import Grid, Limits
-from mmc.jobs.statistics.neyman import Cells, ToySource, check_left_out, draw, n_toys, probes_of, smoothed
+from mmc.jobs.statistics.neyman import Cells, ToySource, check_left_out, n_toys, probes_of, smoothed
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import FilledHistogram, Likelihood, ShapeLikelihood, VariedHistogram
+from mmc.jobs.statistics.toy_sums import draw_bins
 
 PROFILED = "with_systematics"
 """The end of the name of limits with fitted nuisance parameters."""
@@ -82,7 +83,7 @@ def _critical_values(
         means, squares, left_out = source.contents(probe, content)
         check_left_out(left_out)
         means, squares = means * factors, squares * factors**2
-        counts = draw(means, squares, size, random).astype(float)
+        counts = draw_bins(means, squares, size, random).T.astype(float)
         counts *= source.narrowing(probe, counts.sum(axis=0), float(means.sum()), float(squares.sum()))
         found.append(toys.statistic(int(probe), counts, nu + random.standard_normal((size, len(nu)))))
     return smoothed(limits, levels, probes, np.stack(found))
