@@ -5,10 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 from mmc.jobs.statistics import toy_sums
-from mmc.jobs.statistics.toy_sums import TOLERANCE, ToySums, draw, draw_bins, draw_single, extended
+from mmc.jobs.statistics.toy_sums import TOLERANCE, Contents, ToySums, draw_single, extended
 from scipy.stats import geom, ks_2samp
 
+NO_SAMPLES = np.zeros(0)
 THETA = np.linspace(-1.0, 1.0, 60)
+
+
+def independent(means: Any, squares: Any) -> Contents:
+    """Cells whose errors are independent."""
+    return Contents(means, squares, np.zeros((len(means), 0)), NO_SAMPLES)
 
 
 def smooth(n_events: int, random: np.random.Generator) -> Any:
@@ -33,32 +39,32 @@ def test_the_number_of_times_of_an_event_follows_a_geometric_distribution() -> N
 def test_single_events_are_bins_of_one_event() -> None:
     """Sums over events that are drawn as groups, and over gamma distributed means with Poisson numbers around them."""
     random, means, values = np.random.default_rng(5), np.linspace(0.01, 0.6, 300), np.linspace(-1.0, 2.0, 300)
-    single = sum(np.asarray(part @ values) for part in draw(means, means**2, 20_000, random))
-    bins = draw_bins(means, means**2, 20_000, random) @ values
+    contents = independent(means, means**2)
+    single = sum(np.asarray(part @ values) for part in contents.draw(20_000, random))
+    bins = contents.draw_bins(20_000, random) @ values
     assert ks_2samp(single, bins).pvalue > 1e-3
     assert single.mean() == pytest.approx(means @ values, rel=0.01)
     assert single.var() == pytest.approx((means + means**2) @ values**2, rel=0.04)
-    assert isinstance(draw(means, 0.1 * means, 2, random)[0], np.ndarray)
+    assert isinstance(independent(means, 0.1 * means).draw(2, random)[0], np.ndarray)
 
 
-@pytest.mark.parametrize("entries", [4_000_000, 100_000])
+@pytest.mark.parametrize("entries", [2_000_000, 200_000])
 def test_sums_over_toys_are_those_over_their_events(monkeypatch: pytest.MonkeyPatch, entries: int) -> None:
     """To the error that is stated, in blocks of any size, with events that only the second block has."""
     monkeypatch.setattr(toy_sums, "ENTRIES", entries)
-    random, drawn = np.random.default_rng(6), []
+    random, drawn, real = np.random.default_rng(6), [], Contents.draw_bins
 
-    def recorded(means: Any, squares: Any, toys: int, generator: np.random.Generator) -> list[Any]:
-        drawn.append(draw_bins(means, squares, toys, generator))
-        return [drawn[-1]]
+    def recorded(contents: Contents, toys: int, generator: np.random.Generator) -> list[Any]:
+        drawn.append(real(contents, toys, generator))
+        return drawn[-1:]
 
-    monkeypatch.setattr(toy_sums, "draw", recorded)
+    monkeypatch.setattr(Contents, "draw", recorded)
     sums, exact, sizes = ToySums(len(THETA), 2, 400, 900.0), np.zeros((2, 60, 400)), np.zeros((2, 400))
     for stretch in (1.0, 3.0):
         logs, means = stretch * smooth(1500, random), random.exponential(0.3, (2, 1500))
         drawn.clear()
-        sums.add(logs, means, np.square(means), 0.5, random)
-        for k in range(2):
-            counts = np.hstack(drawn[k::2]).astype(float)
+        sums.add(logs, [independent(own, np.square(own)) for own in means], 0.5, random)
+        for k, counts in enumerate(np.split(np.vstack(drawn), 2)):
             exact[k] += logs @ counts.T
             sizes[k] += counts.sum(axis=1)
     np.testing.assert_array_equal(sums.sizes, sizes)
@@ -86,7 +92,32 @@ def test_directions_are_orthonormal_and_as_many_as_needed() -> None:
 
 def test_a_toy_of_the_rate_has_a_number_of_events_alone() -> None:
     sums = ToySums(3, 1, 50_000, 100.0)
-    sums.add(np.zeros((3, 1)), np.array([[100.0]]), np.array([[200.0]]), 1.0, np.random.default_rng(8))
+    sums.add(np.zeros((3, 1)), [independent(np.array([100.0]), np.array([200.0]))], 1.0, np.random.default_rng(8))
     assert sums.sizes.mean() == pytest.approx(100.0, rel=0.003)
     assert sums.sizes.var() == pytest.approx(300.0, rel=0.03)
     np.testing.assert_array_equal(sums.at(0), np.zeros((3, 50_000)))
+
+
+def test_bins_fluctuate_with_the_covariance_of_their_samples() -> None:
+    """Two samples: one with a fixed number of events, all of which are in the bins, and one with a coarse integration.
+
+    The last bin is empty, as its content is negative.
+    """
+    means, squares = np.array([400.0, 300.0, 500.0, -1.0]), np.array([200.0, 60.0, 250.0, 1.0])
+    of_samples = np.array([[400.0, 0.0], [100.0, 200.0], [500.0, 0.0], [-1.0, 0.0]])
+    own, toys = Contents(means, squares, of_samples, np.array([-5e-4, 0.04])), 200_000
+    for contents, factors in (
+        (own, np.ones(4)),
+        (own.times(np.array([1.2, 0.7, 1.0, 1.0])), np.array([1.2, 0.7, 1.0, 1.0])),
+    ):
+        (counts,) = contents.draw(toys, np.random.default_rng(9))
+        expected = np.diag(squares) + (of_samples * own.common) @ of_samples.T
+        expected = (np.diag(means * factors) + expected * np.outer(factors, factors))[:3, :3]
+        assert not counts[:, 3].any()
+        assert counts[:, :3].mean(axis=0) == pytest.approx((means * factors)[:3], rel=2e-3)
+        found = np.cov(counts[:, :3].T)
+        errors = np.sqrt((np.outer(np.diag(expected), np.diag(expected)) + expected**2) / toys)
+        assert np.abs((found - expected) / errors).max() < 4.5
+        values = np.array([1.0, -2.0, 0.5, 3.0])
+        assert contents.variances @ values**2 >= values[:3] @ expected @ values[:3]
+    assert own.variance == pytest.approx(511.0 - 5e-4 * 999.0**2 + 0.04 * 200.0**2)

@@ -33,7 +33,8 @@ from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.histograms import Binning, Template
 from mmc.jobs.statistics.limits import Grid, Limits, effective_size
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.toy_sums import ToySums
+from mmc.jobs.statistics.simulated import TemplateSums
+from mmc.jobs.statistics.toy_sums import Contents, ToySums
 
 TOYS, PROBES, FEWEST_PROBES = 50_000, 50, 10
 """The number of all toys, and the numbers of points at which they are drawn."""
@@ -157,22 +158,27 @@ class ToySource:
     """The expected numbers of events at all points, shape (points,)."""
     of_rate: Array
     """The relative variance of the expected numbers of events from the simulation, shape (points,)."""
+    template: TemplateSums | None = None
+    """The sums of each sample in each cell; None if they are not known, or cells are single events."""
     n: float | None = None
     """The number of events in each toy; None with the rate."""
 
     @classmethod
     def of(cls, problem: LimitProblem, cells: Cells, n: float | None = None) -> "ToySource":
         """The source of the toys of a problem."""
-        totals, of_rate = nature_of(problem).weights.sum(axis=0), problem.simulated_sums.of_rate(problem.coefficients)
-        return cls(cells, problem.coefficients, totals, problem.expected, of_rate, n)
+        totals, simulated = nature_of(problem).weights.sum(axis=0), problem.simulated_sums
+        of_rate = simulated.of_rate(problem.coefficients)
+        return cls(cells, problem.coefficients, totals, problem.expected, of_rate, simulated.template, n)
 
-    def contents(self, probe: int, content: Template) -> tuple[Array, Array, float]:
-        """The events in some cells at a point, the variances that the simulation gives them, and the share that is
-        left out because it is negative."""
+    def contents(self, probe: int, content: Template) -> tuple[Contents, float]:
+        """The events in some cells at a point, and the share that is left out because it is negative."""
         row, n = self.coefficients[probe], self.expected[probe] if self.n is None else self.n
         scale = n / float(row @ self.totals)
-        means, variances = scale * (content.sums @ row), scale**2 * (content.products @ row @ row)
-        return means, variances, -float(means[means < 0.0].sum()) / n
+        means, squares = scale * (content.sums @ row), scale**2 * (content.products @ row @ row)
+        of_samples, common = np.zeros((len(means), 0)), np.zeros(0)
+        if self.template is not None:
+            of_samples, common = scale * (self.template.of_samples @ row), self.template.common
+        return Contents(means, squares, of_samples, common), -float(means[means < 0.0].sum()) / n
 
     def sizes(self, probes: npt.NDArray[np.intp]) -> Array:
         """The mean numbers of events of toys at some points, shape (probes,)."""
@@ -302,9 +308,9 @@ def _toys_of(
     sums = ToySums(len(source.expected), len(probes), toys, float(source.sizes(probes).max()))
     left_out, variances = np.zeros(len(probes)), np.zeros(len(probes))
     for logs, content in source.cells.blocks():
-        means, squares, negative = map(np.array, zip(*(source.contents(k, content) for k in probes), strict=True))
-        left_out, variances = left_out + negative, variances + squares.sum(axis=1)
-        sums.add(logs, means, squares, len(content.sums) / source.cells.size, random)
+        contents, negative = zip(*(source.contents(k, content) for k in probes), strict=True)
+        left_out, variances = left_out + negative, variances + [own.variance for own in contents]
+        sums.add(logs, contents, len(content.sums) / source.cells.size, random)
     check_left_out(left_out.max())
     return sums, variances
 

@@ -19,6 +19,7 @@ than 60,000 events the single precision of networks matters more; then the error
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +29,79 @@ from mmc.jobs.madminer.event_file import Array
 
 TOLERANCE, PRECISION = 2.5e-4, 1e-6
 """The largest error of ln L of a toy, and what is left of it for each event at least (standard deviations)."""
-ENTRIES = 4_000_000
+ENTRIES = 2_000_000
 """The largest number of pairs of a cell and a toy in memory at once."""
 CELLS = 512
 """The number of cells of which principal components are found at once."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The numbers of events in some cells that are expected at a point, with the error of the simulation.
+
+    Their covariance is V of :mod:`mmc.jobs.statistics.simulated`, Σ_{i in b} w_i² δ_bc + Σ_k S_bk C_k S_ck.
+    """
+
+    means: Array
+    """Shape (cells,); cells of negative means stay empty."""
+    squares: Array
+    """The sums of squares of the weights, shape (cells,)."""
+    of_samples: Array
+    """S, the events of each sample, shape (cells, samples); without samples, the cells are independent."""
+    common: Array
+    """C = ε_k² - 1/n_k, shape (samples,)."""
+
+    def times(self, factors: Array) -> "Contents":
+        """The same with factors on the cells."""
+        of_samples = self.of_samples * factors[:, np.newaxis]
+        return replace(self, means=self.means * factors, squares=self.squares * factors**2, of_samples=of_samples)
+
+    @property
+    def variance(self) -> float:
+        """The variance of the sum of all cells from the simulation."""
+        return max(float(self.squares.sum() + np.square(self.of_samples.sum(axis=0)) @ self.common), 0.0)
+
+    @property
+    def variances(self) -> Array:
+        """Numbers v with which Σ_b v_b a_b² is at least the variance of Σ_b a_b k_b of toys, for any numbers a."""
+        of_samples = np.abs(self.of_samples)
+        return np.asarray(
+            np.maximum(self.means, 0.0) + self.squares + of_samples @ (of_samples.sum(axis=0) * np.abs(self.common))
+        )
+
+    def draw(self, toys: int, random: np.random.Generator) -> Sequence[Array | csc_array]:
+        """The events in each cell of each toy, as a sum of matrices of shape (toys, cells)."""
+        filled = self.means > 0.0
+        if np.allclose(self.squares[filled], np.square(self.means[filled]), atol=0.0) and not self.common.size:
+            return draw_single(np.maximum(self.means, 0.0), toys, random)
+        return [self.draw_bins(toys, random)]
+
+    def draw_bins(self, toys: int, random: np.random.Generator) -> Array:
+        """The events in each bin of each toy, shape (toys, bins)."""
+        filled, counts = self.means > 0.0, np.zeros((toys, len(self.means)))
+        means, squares = self.means[filled], self.squares[filled]
+        nature = random.gamma(np.square(means) / squares, squares / means, (toys, len(means)))
+        if self.common.size:
+            nature += correlated(nature - means, squares, self.of_samples[filled], self.common)
+        counts[:, filled] = random.poisson(np.maximum(nature, 0.0))
+        return counts
+
+
+def correlated(changes: Array, variances: Array, of_samples: Array, common: Array) -> Array:
+    """What is added to independent changes of bins for the covariance of :class:`Contents`, shape (toys, bins).
+
+    The changes in units of their errors are multiplied by the root of the matrix 1 + W C W^T, with W_bk = S_bk / √v_b:
+    it changes them along its few eigenvectors alone.
+
+    :param changes: shape (toys, bins)
+    :param variances: v, those of the changes, shape (bins,)
+    """
+    errors = np.sqrt(variances)
+    q, r = np.linalg.qr(of_samples / errors[:, np.newaxis])
+    values, vectors = np.linalg.eigh((r * common) @ r.T)
+    along = q @ vectors
+    stretch = np.sqrt(np.maximum(1.0 + values, 0.0)) - 1.0
+    return np.asarray((((changes / errors) @ along) * stretch) @ along.T * errors)
 
 
 class ToySums:
@@ -49,28 +119,25 @@ class ToySums:
         self._directions = np.zeros((n_points, 0))
         self._means, self._along = np.zeros((n_probes, n_points)), np.zeros((n_probes, n_toys, 0), dtype=np.float32)
 
-    def add(self, logs: Array, means: Array, squares: Array, share: float, random: np.random.Generator) -> None:
+    def add(self, logs: Array, contents: Sequence[Contents], share: float, random: np.random.Generator) -> None:
         """Add the events of some cells.
 
         :param logs: log ratios, shape (points, cells)
-        :param means: of the numbers of events, shape (probes, cells); cells of negative means stay empty
-        :param squares: the sums of squares of the weights of the events, of the same shape
+        :param contents: of the cells at the probes
         :param share: the part of the cells in all cells
         """
-        means = np.maximum(means, 0.0)
-        n_toys, n_cells = self.sizes.shape[1], logs.shape[1]
-        for some in _slices(n_cells, ENTRIES // n_toys):
-            own, part = logs[:, some], share * (some.stop - some.start) / n_cells
-            variances = (means + squares)[:, some].max(axis=0)
-            self._directions = extended(self._directions, own, variances, part * self._allowed)
-            new = self._directions.shape[1] - self._along.shape[2]
-            self._along = np.pad(self._along, ((0, 0), (0, 0), (0, new))) if new else self._along
-            along = (self._directions.T @ own).T
-            for k, (mean, square) in enumerate(zip(means[:, some], squares[:, some], strict=True)):
-                self._means[k] += own @ mean
-                counts = draw(mean, square, n_toys, random)
-                self.sizes[k] += sum(part.sum(axis=1) for part in counts)
-                self._along[k] += sum(part @ along for part in counts) - mean @ along
+        variances = np.max([content.variances for content in contents], axis=0)
+        self._directions = extended(self._directions, logs, variances, share * self._allowed)
+        new = self._directions.shape[1] - self._along.shape[2]
+        self._along = np.pad(self._along, ((0, 0), (0, 0), (0, new))) if new else self._along
+        along = (self._directions.T @ logs).T
+        for k, content in enumerate(contents):
+            mean = np.maximum(content.means, 0.0)
+            self._means[k] += logs @ mean
+            for toys in _slices(self.sizes.shape[1], ENTRIES // logs.shape[1]):
+                counts = content.draw(toys.stop - toys.start, random)
+                self.sizes[k, toys] += sum(part.sum(axis=1) for part in counts)
+                self._along[k, toys] += sum(part @ along for part in counts) - mean @ along
 
     def at(self, probe: int) -> Array:
         """The sums of the log ratios over the toys of a probe, shape (points, toys)."""
@@ -99,28 +166,6 @@ def extended(directions: Array, logs: Array, variances: Array, allowed: float) -
         more = components[:, n_left_out:] / np.linalg.norm(components[:, n_left_out:], axis=0)
         directions = np.hstack([directions, np.linalg.qr(more - directions @ (directions.T @ more))[0]])
     return directions
-
-
-def draw(means: Array, squares: Array, toys: int, random: np.random.Generator) -> Sequence[Array | csc_array]:
-    """The events in each cell of each toy, as a sum of matrices of shape (toys, cells).
-
-    The parameters are those of :func:`draw_bins`.
-    """
-    single = np.allclose(squares[means > 0.0], np.square(means[means > 0.0]), atol=0.0)
-    return draw_single(means, toys, random) if single else [draw_bins(means, squares, toys, random)]
-
-
-def draw_bins(means: Array, squares: Array, toys: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
-    """The events in each bin of each toy, shape (toys, bins).
-
-    :param means: shape (bins,); bins of negative means stay empty
-    :param squares: the sums of squares of the weights of the events, shape (bins,)
-    """
-    filled = means > 0.0
-    scale = squares[filled] / means[filled]
-    counts, size = np.zeros((toys, len(means)), dtype=np.float32), (toys, len(scale))
-    counts[:, filled] = random.poisson(random.gamma(means[filled] / scale, scale, size))
-    return counts
 
 
 def draw_single(means: Array, toys: int, random: np.random.Generator) -> tuple[csc_array, csc_array]:
