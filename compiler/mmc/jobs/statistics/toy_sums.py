@@ -130,7 +130,7 @@ class ToySums:
         self._directions = extended(self._directions, logs, variances, share * self._allowed)
         new = self._directions.shape[1] - self._along.shape[2]
         self._along = np.pad(self._along, ((0, 0), (0, 0), (0, new))) if new else self._along
-        along = (self._directions.T @ logs).T
+        along = np.ascontiguousarray((self._directions.T @ logs).T)
         for k, content in enumerate(contents):
             mean = np.maximum(content.means, 0.0)
             self._means[k] += logs @ mean
