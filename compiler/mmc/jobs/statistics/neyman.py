@@ -5,15 +5,17 @@ numbers n_t and n_s. Without the training events, they are the best estimate of 
 templates from the test events, their distance from nature is expected to be d n_t / (n_t + n_s). Nature itself is known
 to N / (n_t + n_s), in units of the variance of N events of data. So every toy has its own nature: the content of each
 cell is multiplied by a random number with mean 1 and the variance of the simulated events in the cell (gamma
-distributed, a Bayesian bootstrap), and then fluctuates as a Poisson number. Expected numbers of events are known better
-than the sum of the cells (:mod:`mmc.jobs.madminer.cross_sections`), so the fluctuations of the number of events in the
-toys are scaled to their variance. The integration, and the numbers of generated events, are in this number alone: what
-they change between the bins (V of :mod:`mmc.jobs.statistics.simulated`) is not in toys.
+distributed, a Bayesian bootstrap). Bins then get the covariance of :mod:`mmc.jobs.statistics.simulated`: the numbers of
+events of each sample that were generated are fixed, and the integration of its cross section changes all its bins
+together. Templates and test events share both, so nature has all of this error. Contents fluctuate as Poisson numbers.
+Expected numbers of events are known better than the sum of the cells (:mod:`mmc.jobs.madminer.cross_sections`), so the
+fluctuations of the number of events in the toys are scaled to their variance. Where likelihoods have single events, the
+integration is in this number alone, as in asymptotic limits.
 
-Apart from that, for large numbers, averaged over simulations, the toys have the distribution of real data: the square
-of the distance from nature has the mean N n_t / (n_s (n_t + n_s)), which with N / (n_t + n_s) adds up to N / n_s, as in
-asymptotic limits. Toys from the test events alone would also contain the statistical error of the test events, which
-data do not have, and their limits would include the true point more often than they claim.
+For large numbers, averaged over simulations, the toys have the distribution of real data: the square of the distance
+from nature has the mean N n_t / (n_s (n_t + n_s)), which with N / (n_t + n_s) adds up to N / n_s, as in asymptotic
+limits. Toys from the test events alone would also contain the statistical error of the test events, which data do not
+have, and their limits would include the true point more often than they claim.
 
 A *cell* is a set of events that the likelihood does not tell apart: a bin, or one event for a likelihood without bins.
 """
