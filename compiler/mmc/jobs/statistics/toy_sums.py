@@ -131,9 +131,9 @@ class ToySums:
         new = self._directions.shape[1] - self._along.shape[2]
         self._along = np.pad(self._along, ((0, 0), (0, 0), (0, new))) if new else self._along
         along = np.ascontiguousarray((self._directions.T @ logs).T)
-        for k, content in enumerate(contents):
-            mean = np.maximum(content.means, 0.0)
-            self._means[k] += logs @ mean
+        means = np.maximum([content.means for content in contents], 0.0)
+        self._means += means @ logs.T
+        for k, (content, mean) in enumerate(zip(contents, means, strict=True)):
             for toys in _slices(self.sizes.shape[1], ENTRIES // logs.shape[1]):
                 counts = content.draw(toys.stop - toys.start, random)
                 self.sizes[k, toys] += sum(part.sum(axis=1) for part in counts)
