@@ -29,6 +29,7 @@ from mmc.jobs.statistics.neyman import Cells, ToySource
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
 from mmc.jobs.statistics.region_likelihood import LIKELIHOOD, RegionLikelihood
+from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums
 from mmc.jobs.steps.combinations import _error
 from scipy.optimize import minimize
 from scipy.stats import chi2, poisson
@@ -348,10 +349,16 @@ def test_toys_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         mu, content = coefficients @ sums[0], Template(sums, 1e-9 * np.einsum("bi,bj->bij", sums, sums))
         cells = Cells(1, lambda content=content: [(np.zeros((42, 1)), content)])  # type: ignore[misc]
         source = ToySource(cells, coefficients, sums[0], mu, np.zeros(42))
+        known, truth = np.ones(1, dtype=bool), coefficients[-1]
+        template = TemplateSums(sums[:, np.newaxis], content.products, known, truth, sums, np.zeros(1), 1.0)
         limits = Limits(grid, mu[-1] * np.log(mu) - mu, 1, np.zeros(42))
-        region = RegionLikelihood({"": limits}, {"": mu[-1]}, mu, (), {}, toys=source)
+        simulated = SimulatedSums(sums[0], sums[0], None, None, template)
+        region = RegionLikelihood({"": limits}, {"": mu[-1]}, mu, (), {}, simulated=simulated, toys=source)
         save_arrays(tmp_path / f"{k}.npz", region.arrays())
         regions.append(RegionLikelihood.read(read_npz(tmp_path / f"{k}.npz"), grid))
+        own = regions[-1].toys
+        assert own is not None and own.template is not None, "its bins fluctuate with the samples of the region"
+        np.testing.assert_array_equal(own.contents(41, content)[0].of_samples, [[mu[-1]]])
     found = with_common_toys(regions, {"": combine(regions)}, [0.68, 0.95], np.random.default_rng(1))[""]
     critical = found.critical
     assert critical is not None

@@ -13,10 +13,13 @@ from mmc.jobs.statistics import neyman
 from mmc.jobs.statistics.binned_ratio import BinnedRatio
 from mmc.jobs.statistics.histograms import Binning, Template
 from mmc.jobs.statistics.limits import Grid, Limits
-from mmc.jobs.statistics.neyman import Cells, ToySource, narrowing, with_toys
+from mmc.jobs.statistics.neyman import Cells, ToySource, critical_values, narrowing, with_toys
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import ShapeLikelihood
+from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums, rate_share
 from scipy.stats import chi2, poisson
+
+from tests.jobs.statistics.test_simulated import AT_ONE, BINS
 
 SHARES = np.array([[0.05, 0.1, 0.15, 0.2, 0.25, 0.25], [0.3, 0.25, 0.2, 0.1, 0.1, 0.05]])
 BINNING = Binning((np.arange(5) + 0.5,))
@@ -195,10 +198,10 @@ def test_numbers_of_events_fluctuate_as_the_rate_does() -> None:
     one, nothing = np.ones((1, 1)), np.zeros((1, 1))
     cells = Cells(1, lambda: [(nothing, content)])
     source = ToySource(cells, one, np.array([50.0]), np.array([100.0]), np.array([1.0 / 300.0]))
-    means, squares, _ = source.contents(0, content)
-    counts = neyman.draw(means, squares, 100_000, np.random.default_rng(1)).astype(float)[0]
+    contents, _ = source.contents(0, content)
+    counts = contents.draw_bins(100_000, np.random.default_rng(1))[:, 0]
     assert counts.var() == pytest.approx(100.0 + 100.0**2 / 50.0, rel=0.02)
-    narrowed = counts * source.narrowing(0, counts, float(means.sum()), float(squares.sum()))
+    narrowed = counts * source.narrowing(0, counts, float(contents.means.sum()), contents.variance)
     assert narrowed.mean() == pytest.approx(100.0, rel=0.003)
     assert narrowed.var() == pytest.approx(100.0 + 100.0**2 / 300.0, rel=0.02)
     fixed = replace(source, n=100.0)
@@ -221,6 +224,18 @@ def test_memory_is_shared_by_all_sources(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [neyman.n_toys([source] * n, np.arange(3)) for n in (1, 3)] == [200, 66]
 
 
+def test_the_number_of_toys_is_limited_by_the_events_that_they_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of many single events are in no toy; an event that is there several times is drawn in groups."""
+    monkeypatch.setattr(neyman, "DRAWS", 1_200_000)
+    probes = np.arange(2)
+    found = [
+        neyman.n_toys([ToySource(Cells(size, lambda: []), one, one, np.full(4, n), np.zeros(4))], probes)
+        for one in [np.ones((4, 1))]
+        for size, n in ((1_000_000, 1000.0), (1000, 1000.0 * np.expm1(2.0)), (1_000_000, 1e6))
+    ]
+    assert found == [600, 300, neyman.FEWEST]
+
+
 def test_the_numbers_of_events_of_two_regions_fluctuate_together() -> None:
     """As Poisson numbers around means with the covariance of the simulation, whatever the cells make of them."""
     random, means, variances = np.random.default_rng(3), np.array([400.0, 900.0]), np.array([300.0, 100.0])
@@ -229,3 +244,44 @@ def test_the_numbers_of_events_of_two_regions_fluctuate_together() -> None:
     found = np.cov(sizes * narrowing(sizes, means, variances, relative))
     expected = np.diag(means) + relative * np.outer(means, means)
     np.testing.assert_allclose(found, expected, atol=25.0)
+
+
+@pytest.mark.parametrize("rate", [True, False])
+def test_with_many_events_toys_know_the_error_that_asymptotic_limits_know(
+    rate: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signal and background that differ in the bins, with integration errors of 0.5 and 1.5 %: f is 3, or 0.6 without
+    the rate. Toys whose bins are independent would have smaller critical values."""
+    monkeypatch.setattr(neyman, "TOYS", 30_000)
+    monkeypatch.setattr(neyman, "PROBES", 15)
+    produced, generated, integration = np.array([15e3, 25e3]), np.array([200_000, 50_000]), np.array([0.005, 0.015])
+    at_benchmarks = np.stack([np.ones((2, 4)), np.stack([1.0 + AT_ONE, np.ones(4)])], axis=2)  # θ = 0 and 1
+    weights, numbers = (
+        (produced / generated)[:, np.newaxis, np.newaxis] * at_benchmarks,
+        generated[:, np.newaxis] * BINS,
+    )
+    of_samples = np.einsum("kb,kbi->bki", numbers, weights)
+    products, sums = np.einsum("kb,kbi,kbj->bij", numbers, weights, weights), of_samples.sum(axis=(0, 1))
+    rates, common, whole = of_samples.sum(axis=0), integration**2 - 1.0 / generated, products.sum(axis=0)
+    template = TemplateSums(of_samples, products, np.ones(4, dtype=bool), np.array([1.0, 0.0]), rates, common, 1.0)
+    simulated = SimulatedSums(sums, sums, whole, whole + (rates.T * common) @ rates, template)
+
+    axis = np.linspace(-0.45, 0.45, 41)
+    rows = np.stack([1.0 - np.append(axis, 0.0), np.append(axis, 0.0)], axis=1)
+    bins = rows @ of_samples.sum(axis=1).T
+    mu, n = bins.sum(axis=1), float(bins[-1].sum())
+    table, of_rate = np.log(bins / mu[:, np.newaxis]), n * np.log(mu) - mu
+    log = table @ bins[-1] + (of_rate if rate else 0.0)
+    near = np.append(log[-1] - log[:-1] < 3.0, False)
+    f = n * simulated.per_event(rows, rate_share(of_rate, log, near[:-1]) if rate else 0.0, near)
+    limits = Limits(Grid({"a": axis}, (0.0,)), log, None, f)
+    cells = Cells(4, lambda: [(table, Template(of_samples.sum(axis=1), products))])
+    source = ToySource(cells, rows, sums, mu, simulated.of_rate(rows), template, None if rate else n)
+    found = []
+    for own in (source, replace(source, template=None)):
+        critical = critical_values([own], [limits], LEVELS, np.random.default_rng(2))
+        inside = critical.probes[np.abs(rows[critical.probes, 1]) < 0.2]
+        found.append([(critical.at(level) / limits.critical_values(level))[inside].mean() for level in LEVELS])
+    assert f[-1] == pytest.approx(3.2 if rate else 0.6, abs=0.2)
+    np.testing.assert_allclose(found[0], 1.0, atol=0.05)
+    assert np.max(found[1]) < 0.92

@@ -5,15 +5,17 @@ numbers n_t and n_s. Without the training events, they are the best estimate of 
 templates from the test events, their distance from nature is expected to be d n_t / (n_t + n_s). Nature itself is known
 to N / (n_t + n_s), in units of the variance of N events of data. So every toy has its own nature: the content of each
 cell is multiplied by a random number with mean 1 and the variance of the simulated events in the cell (gamma
-distributed, a Bayesian bootstrap), and then fluctuates as a Poisson number. Expected numbers of events are known better
-than the sum of the cells (:mod:`mmc.jobs.madminer.cross_sections`), so the fluctuations of the number of events in the
-toys are scaled to their variance. The integration, and the numbers of generated events, are in this number alone: what
-they change between the bins (V of :mod:`mmc.jobs.statistics.simulated`) is not in toys.
+distributed, a Bayesian bootstrap). Bins then get the covariance of :mod:`mmc.jobs.statistics.simulated`: the numbers of
+events of each sample that were generated are fixed, and the integration of its cross section changes all its bins
+together. Templates and test events share both, so nature has all of this error. Contents fluctuate as Poisson numbers.
+Expected numbers of events are known better than the sum of the cells (:mod:`mmc.jobs.madminer.cross_sections`), so the
+fluctuations of the number of events in the toys are scaled to their variance. Where likelihoods have single events, the
+integration is in this number alone, as in asymptotic limits.
 
-Apart from that, for large numbers, averaged over simulations, the toys have the distribution of real data: the square
-of the distance from nature has the mean N n_t / (n_s (n_t + n_s)), which with N / (n_t + n_s) adds up to N / n_s, as in
-asymptotic limits. Toys from the test events alone would also contain the statistical error of the test events, which
-data do not have, and their limits would include the true point more often than they claim.
+For large numbers, averaged over simulations, the toys have the distribution of real data: the square of the distance
+from nature has the mean N n_t / (n_s (n_t + n_s)), which with N / (n_t + n_s) adds up to N / n_s, as in asymptotic
+limits. Toys from the test events alone would also contain the statistical error of the test events, which data do not
+have, and their limits would include the true point more often than they claim.
 
 A *cell* is a set of events that the likelihood does not tell apart: a bin, or one event for a likelihood without bins.
 """
@@ -33,13 +35,15 @@ from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.histograms import Binning, Template
 from mmc.jobs.statistics.limits import Grid, Limits, effective_size
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.simulated import TemplateSums
+from mmc.jobs.statistics.toy_sums import Contents, ToySums
 
 TOYS, PROBES, FEWEST_PROBES = 50_000, 50, 10
 """The number of all toys, and the numbers of points at which they are drawn."""
 FEWEST = 20
 """The smallest number of toys at a point."""
-BUDGET, DRAWS = 50_000_000, 1_000_000_000
-"""The largest number of toy log likelihoods in memory at once, and of random numbers."""
+BUDGET, DRAWS = 50_000_000, 500_000_000
+"""The largest numbers of toy log likelihoods, and of events that are drawn."""
 FARTHEST = 5.0
 """Toys are drawn at points whose p-value is at least 1 - level over this number, for the highest level."""
 
@@ -156,22 +160,36 @@ class ToySource:
     """The expected numbers of events at all points, shape (points,)."""
     of_rate: Array
     """The relative variance of the expected numbers of events from the simulation, shape (points,)."""
+    template: TemplateSums | None = None
+    """The sums of each sample in each cell; None if they are not known, or cells are single events."""
     n: float | None = None
     """The number of events in each toy; None with the rate."""
 
     @classmethod
     def of(cls, problem: LimitProblem, cells: Cells, n: float | None = None) -> "ToySource":
         """The source of the toys of a problem."""
-        totals, of_rate = nature_of(problem).weights.sum(axis=0), problem.simulated_sums.of_rate(problem.coefficients)
-        return cls(cells, problem.coefficients, totals, problem.expected, of_rate, n)
+        totals, simulated = nature_of(problem).weights.sum(axis=0), problem.simulated_sums
+        of_rate = simulated.of_rate(problem.coefficients)
+        return cls(cells, problem.coefficients, totals, problem.expected, of_rate, simulated.template, n)
 
-    def contents(self, probe: int, content: Template) -> tuple[Array, Array, float]:
-        """The events in some cells at a point, the variances that the simulation gives them, and the share that is
-        left out because it is negative."""
+    def contents(self, probe: int, content: Template) -> tuple[Contents, float]:
+        """The events in some cells at a point, and the share that is left out because it is negative."""
         row, n = self.coefficients[probe], self.expected[probe] if self.n is None else self.n
         scale = n / float(row @ self.totals)
-        means, variances = scale * (content.sums @ row), scale**2 * (content.products @ row @ row)
-        return means, variances, -float(means[means < 0.0].sum()) / n
+        means, squares = scale * (content.sums @ row), scale**2 * (content.products @ row @ row)
+        of_samples, common = np.zeros((len(means), 0)), np.zeros(0)
+        if self.template is not None:
+            of_samples, common = scale * (self.template.of_samples @ row), self.template.common
+        return Contents(means, squares, of_samples, common), -float(means[means < 0.0].sum()) / n
+
+    def sizes(self, probes: npt.NDArray[np.intp]) -> Array:
+        """The mean numbers of events of toys at some points, shape (probes,)."""
+        return self.expected[probes] if self.n is None else np.full(len(probes), self.n)
+
+    def draws(self, probes: npt.NDArray[np.intp]) -> float:
+        """The largest mean number of cells, or of groups of the same event, that a toy at some points has; see
+        :func:`mmc.jobs.statistics.toy_sums.draw_single`."""
+        return float(self.cells.size * np.log1p(self.sizes(probes).max() / self.cells.size))
 
     def narrowing(self, probe: int, sizes: Array, mean: float, variance: float) -> Array:
         """Factors on toys with these numbers of events, which fluctuate as the cells do: then they fluctuate as the
@@ -252,8 +270,8 @@ def n_toys(sources: Sequence[ToySource], probes: npt.NDArray[np.intp]) -> int:
 
     :raises StepError: when it is too small
     """
-    points, n_cells = len(sources[0].expected), sum(source.cells.size for source in sources)
-    toys = min(TOYS, BUDGET // (points * len(sources)), max(DRAWS // n_cells, FEWEST * len(probes))) // len(probes)
+    points, draws = len(sources[0].expected), sum(source.draws(probes) for source in sources)
+    toys = min(TOYS, BUDGET // (points * len(sources)), max(int(DRAWS / draws), FEWEST * len(probes))) // len(probes)
     if toys < FEWEST:
         of_all = f" for {len(sources)} sets of events together" if len(sources) > 1 else ""
         raise StepError(f"the grid has too many points for toys{of_all}: {points:,}")
@@ -268,46 +286,35 @@ def _toys(
     relative: Array,
 ) -> Array:
     """-2 ln λ of toys at their own points, shape (probes, toys)."""
-    sizes = np.zeros((len(sources), len(probes), n_toys(sources, probes)))
-    variances = np.zeros((len(sources), len(probes)))
-    each = zip(sources, sizes, variances, strict=True)
-    sums = [_toys_of(source, probes, size, variance, random) for source, size, variance in each]
+    toys = n_toys(sources, probes)
+    sums, variances = zip(*(_toys_of(source, probes, toys, random) for source in sources), strict=True)
     rates = [r for r, source in enumerate(sources) if source.n is None]
     found = []
     for k, probe in enumerate(probes):
-        factors = np.ones((len(sources), sizes.shape[2]))
-        means = np.array([sources[r].expected[probe] for r in rates])
+        sizes, factors = np.array([own.sizes[k] for own in sums]), np.ones((len(sources), toys))
         if rates:
-            of_rates = relative[np.ix_(rates, rates)][:, :, probe]
-            factors[rates] = narrowing(sizes[rates, k], means, variances[rates, k], of_rates)
-        q = np.zeros((len(sources[0].expected), sizes.shape[2]))
+            means = np.array([sources[r].expected[probe] for r in rates])
+            of_cells, of_rates = np.array([variances[r][k] for r in rates]), relative[np.ix_(rates, rates)][:, :, probe]
+            factors[rates] = narrowing(sizes[rates], means, of_cells, of_rates)
+        q = np.zeros((len(sources[0].expected), toys))
         for source, own, size, factor in zip(sources, sums, sizes, factors, strict=True):
-            expected = source.expected if source.n is None else None
-            q += minus_2_log(expected, own[k].astype(float) * factor, size[k] * factor)
+            q += minus_2_log(source.expected if source.n is None else None, own.at(k) * factor, size * factor)
         found.append(q[probe] - lowest(grid, q))
     return np.stack(found)
 
 
 def _toys_of(
-    source: ToySource, probes: npt.NDArray[np.intp], sizes: Array, variances: Array, random: np.random.Generator
-) -> npt.NDArray[np.float32]:
-    """The sums of the log ratios of the events of a source, shape (probes, points, toys).
-
-    :param sizes: gets the numbers of events, shape (probes, toys)
-    :param variances: gets those of their means from the simulation, shape (probes,)
-    """
-    left_out = np.zeros(len(probes))
-    sums = np.zeros((len(probes), len(source.expected), sizes.shape[1]), dtype=np.float32)
+    source: ToySource, probes: npt.NDArray[np.intp], toys: int, random: np.random.Generator
+) -> tuple[ToySums, Array]:
+    """The sums over the toys of a source, and the variances of their mean numbers of events from the simulation."""
+    sums = ToySums(len(source.expected), len(probes), toys, float(source.sizes(probes).max()))
+    left_out, variances = np.zeros(len(probes)), np.zeros(len(probes))
     for logs, content in source.cells.blocks():
-        single = logs.astype(np.float32)
-        for k, probe in enumerate(probes):
-            means, squares, negative = source.contents(probe, content)
-            left_out[k], variances[k] = left_out[k] + negative, variances[k] + squares.sum()
-            counts = draw(means, squares, sums.shape[2], random)
-            sums[k] += single @ counts
-            sizes[k] += counts.sum(axis=0)
+        contents, negative = zip(*(source.contents(k, content) for k in probes), strict=True)
+        left_out, variances = left_out + negative, variances + [own.variance for own in contents]
+        sums.add(logs, contents, len(content.sums) / source.cells.size, random)
     check_left_out(left_out.max())
-    return sums
+    return sums, variances
 
 
 def check_left_out(share: float) -> None:
@@ -317,17 +324,3 @@ def check_left_out(share: float) -> None:
             f"{share:.1%} of the cross section is in events of negative weight, which toys cannot contain: "
             "remove `confidence: toys`"
         )
-
-
-def draw(means: Array, squares: Array, toys: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
-    """The events in each cell of each toy, shape (cells, toys); ``squares`` are the sums of squares of the weights."""
-    filled = means > 0.0
-    shape = np.square(means[filled]) / squares[filled]
-    counts, size = np.zeros((len(means), toys), dtype=np.float32), (len(shape), toys)
-    if np.allclose(shape, 1.0):  # of single events; then the counts follow a geometric distribution
-        scale = np.log1p(1.0 / means[filled])[:, np.newaxis].astype(np.float32)
-        counts[filled] = np.floor(random.standard_exponential(size, dtype=np.float32) / scale)
-    else:
-        nature = random.gamma(shape[:, np.newaxis], (means[filled] / shape)[:, np.newaxis], size)
-        counts[filled] = random.poisson(nature)
-    return counts

@@ -24,7 +24,7 @@ from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.toys import lowest, minus_2_log
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.limits import Grid, Limits
-from mmc.jobs.statistics.neyman import Cells, ToySource, check_left_out, draw, n_toys, probes_of, smoothed
+from mmc.jobs.statistics.neyman import Cells, ToySource, check_left_out, n_toys, probes_of, smoothed
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import FilledHistogram, Likelihood, ShapeLikelihood, VariedHistogram
 
@@ -79,11 +79,11 @@ def _critical_values(
     toys = ProfiledToys(limits.grid, data.histogram, table, source.expected if source.n is None else None)
     found = []
     for probe, nu, factors in zip(probes, *toys.effects(data, n, probes), strict=True):
-        means, squares, left_out = source.contents(probe, content)
+        nominal, left_out = source.contents(probe, content)
         check_left_out(left_out)
-        means, squares = means * factors, squares * factors**2
-        counts = draw(means, squares, size, random).astype(float)
-        counts *= source.narrowing(probe, counts.sum(axis=0), float(means.sum()), float(squares.sum()))
+        own = nominal.times(factors)
+        counts = own.draw_bins(size, random).T
+        counts *= source.narrowing(probe, counts.sum(axis=0), float(own.means.sum()), own.variance)
         found.append(toys.statistic(int(probe), counts, nu + random.standard_normal((size, len(nu)))))
     return smoothed(limits, levels, probes, np.stack(found))
 

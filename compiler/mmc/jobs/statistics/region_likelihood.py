@@ -149,7 +149,7 @@ class RegionLikelihood:
         if f"{_TOYS}{_CELLS[0]}" in arrays:
             table, filled, products, coefficients, of_rate = (arrays[f"{_TOYS}{key}"] for key in _CELLS)
             cells = Cells(len(filled), lambda: [(table, Template(filled, products))])
-            toys = ToySource(cells, coefficients, filled.sum(axis=0), arrays["events"], of_rate)
+            toys = ToySource(cells, coefficients, filled.sum(axis=0), arrays["events"], of_rate, template)
         part = float(arrays["part"])
         every = limits, n, arrays["events"], nuisance, histograms, floating, simulated, rate, toys, cross_sections
         return cls(*every, part=part)

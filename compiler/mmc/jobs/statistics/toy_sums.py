@@ -1,0 +1,198 @@
+"""The events of toys, and the sums of their log ratios at all points of the grid.
+
+A toy has some of very many single events, so only those that it has are drawn. Where an event has the weight of one
+simulated event, nature's mean for it is exponentially distributed around m, and the number of times k that a toy has it
+follows a geometric distribution, P(k) ∝ (m / (1 + m))^k. This is the sum of a Poisson number of groups, on average
+ln(1 + m), whose sizes follow the logarithmic distribution of m / (1 + m) (M. H. Quenouille, Biometrics 5 (1949) 162):
+the groups of all toys are drawn together, and each is in a random toy.
+
+The log ratios of an event at all points are a smooth function of θ, which a few orthonormal directions Q describe: its
+principal components over the events. For the numbers of events k_i with means m_i and log ratios l_i (all points), the
+sum over a toy is
+
+    Σ_i k_i l_i ≈ Σ_i m_i l_i + Q Σ_i (k_i - m_i) Q^T l_i,
+
+with an exact mean. The variance of what is left out, Σ_i Var(k_i) ((1 - Q Q^T) l_i)², is known: directions are added
+until it is at most TOLERANCE² at every point of the grid, for the toys at all points. -2 ln λ is the difference of two
+points, so its error is at most 4 TOLERANCE = 0.001 (a standard deviation), where its own spread is about 2. With more
+than 60,000 events the single precision of networks matters more; then the error is at most 4 PRECISION √N.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csc_array
+
+from mmc.jobs.madminer.event_file import Array
+
+TOLERANCE, PRECISION = 2.5e-4, 1e-6
+"""The largest error of ln L of a toy, and what is left of it for each event at least (standard deviations)."""
+ENTRIES = 2_000_000
+"""The largest number of pairs of a cell and a toy in memory at once."""
+CELLS = 512
+"""The number of cells of which principal components are found at once."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The numbers of events in some cells that are expected at a point, with the error of the simulation.
+
+    Their covariance is V of :mod:`mmc.jobs.statistics.simulated`, Σ_{i in b} w_i² δ_bc + Σ_k S_bk C_k S_ck.
+    """
+
+    means: Array
+    """Shape (cells,); cells of negative means stay empty."""
+    squares: Array
+    """The sums of squares of the weights, shape (cells,)."""
+    of_samples: Array
+    """S, the events of each sample, shape (cells, samples); without samples, the cells are independent."""
+    common: Array
+    """C = ε_k² - 1/n_k, shape (samples,)."""
+
+    def times(self, factors: Array) -> "Contents":
+        """The same with factors on the cells."""
+        of_samples = self.of_samples * factors[:, np.newaxis]
+        return replace(self, means=self.means * factors, squares=self.squares * factors**2, of_samples=of_samples)
+
+    @property
+    def variance(self) -> float:
+        """The variance of the sum of all cells from the simulation."""
+        return max(float(self.squares.sum() + np.square(self.of_samples.sum(axis=0)) @ self.common), 0.0)
+
+    @property
+    def variances(self) -> Array:
+        """Numbers v with which Σ_b v_b a_b² is at least the variance of Σ_b a_b k_b of toys, for any numbers a."""
+        of_samples = np.abs(self.of_samples)
+        return np.asarray(
+            np.maximum(self.means, 0.0) + self.squares + of_samples @ (of_samples.sum(axis=0) * np.abs(self.common))
+        )
+
+    def draw(self, toys: int, random: np.random.Generator) -> Sequence[Array | csc_array]:
+        """The events in each cell of each toy, as a sum of matrices of shape (toys, cells)."""
+        filled = self.means > 0.0
+        if np.allclose(self.squares[filled], np.square(self.means[filled]), atol=0.0) and not self.common.size:
+            return draw_single(np.maximum(self.means, 0.0), toys, random)
+        return [self.draw_bins(toys, random)]
+
+    def draw_bins(self, toys: int, random: np.random.Generator) -> Array:
+        """The events in each bin of each toy, shape (toys, bins)."""
+        filled, counts = self.means > 0.0, np.zeros((toys, len(self.means)))
+        means, squares = self.means[filled], self.squares[filled]
+        nature = random.gamma(np.square(means) / squares, squares / means, (toys, len(means)))
+        if self.common.size:
+            nature += correlated(nature - means, squares, self.of_samples[filled], self.common)
+        counts[:, filled] = random.poisson(np.maximum(nature, 0.0))
+        return counts
+
+
+def correlated(changes: Array, variances: Array, of_samples: Array, common: Array) -> Array:
+    """What is added to independent changes of bins for the covariance of :class:`Contents`, shape (toys, bins).
+
+    The changes in units of their errors are multiplied by the root of the matrix 1 + W C W^T, with W_bk = S_bk / √v_b:
+    it changes them along its few eigenvectors alone.
+
+    :param changes: shape (toys, bins)
+    :param variances: v, those of the changes, shape (bins,)
+    """
+    errors = np.sqrt(variances)
+    q, r = np.linalg.qr(of_samples / errors[:, np.newaxis])
+    values, vectors = np.linalg.eigh((r * common) @ r.T)
+    along = q @ vectors
+    stretch = np.sqrt(np.maximum(1.0 + values, 0.0)) - 1.0
+    return np.asarray((((changes / errors) @ along) * stretch) @ along.T * errors)
+
+
+class ToySums:
+    """Sums over the events of toys at several points (*probes*), to which cells are added in blocks."""
+
+    def __init__(self, n_points: int, n_probes: int, n_toys: int, n_events: float) -> None:
+        """
+        :param n_points: the number of points of the sums
+        :param n_toys: at each probe
+        :param n_events: the largest mean number of events in a toy
+        """
+        self.sizes = np.zeros((n_probes, n_toys))
+        """The number of events of each toy."""
+        self._allowed = max(TOLERANCE**2, PRECISION**2 * n_events)
+        self._directions = np.zeros((n_points, 0))
+        self._means, self._along = np.zeros((n_probes, n_points)), np.zeros((n_probes, n_toys, 0), dtype=np.float32)
+
+    def add(self, logs: Array, contents: Sequence[Contents], share: float, random: np.random.Generator) -> None:
+        """Add the events of some cells.
+
+        :param logs: log ratios, shape (points, cells)
+        :param contents: of the cells at the probes
+        :param share: the part of the cells in all cells
+        """
+        variances = np.max([content.variances for content in contents], axis=0)
+        self._directions = extended(self._directions, logs, variances, share * self._allowed)
+        new = self._directions.shape[1] - self._along.shape[2]
+        self._along = np.pad(self._along, ((0, 0), (0, 0), (0, new))) if new else self._along
+        along = np.ascontiguousarray((self._directions.T @ logs).T)
+        means = np.maximum([content.means for content in contents], 0.0)
+        self._means += means @ logs.T
+        for k, (content, mean) in enumerate(zip(contents, means, strict=True)):
+            for toys in _slices(self.sizes.shape[1], ENTRIES // logs.shape[1]):
+                counts = content.draw(toys.stop - toys.start, random)
+                self.sizes[k, toys] += sum(part.sum(axis=1) for part in counts)
+                self._along[k, toys] += sum(part @ along for part in counts) - mean @ along
+
+    def at(self, probe: int) -> Array:
+        """The sums of the log ratios over the toys of a probe, shape (points, toys)."""
+        fluctuations = self._directions @ self._along[probe].T.astype(float)
+        return np.asarray(self._means[probe][:, np.newaxis] + fluctuations)
+
+
+def extended(directions: Array, logs: Array, variances: Array, allowed: float) -> Array:
+    """Directions of the space of all points that describe the log ratios of some cells, shape (points, directions).
+
+    They are orthonormal. What they leave out of the sum over independent numbers of events has at most the variance
+    ``allowed`` at each point.
+
+    :param directions: those so far, to which more are added
+    :param logs: shape (points, cells)
+    :param variances: of the numbers of events, shape (cells,)
+    """
+    for some in _slices(len(variances), CELLS):
+        scaled = logs[:, some] * np.sqrt(variances[some])
+        left = scaled - directions @ (directions.T @ scaled)
+        most = allowed * (some.stop - some.start) / len(variances)
+        if np.square(left).sum(axis=1).max() <= most:
+            continue
+        components = left @ np.linalg.eigh(left.T @ left)[1]  # the largest is the last
+        n_left_out = np.searchsorted(np.cumsum(np.square(components), axis=1).max(axis=0), most, side="right")
+        more = components[:, n_left_out:] / np.linalg.norm(components[:, n_left_out:], axis=0)
+        directions = np.hstack([directions, np.linalg.qr(more - directions @ (directions.T @ more))[0]])
+    return directions
+
+
+def draw_single(means: Array, toys: int, random: np.random.Generator) -> tuple[csc_array, csc_array]:
+    """How often each of some single events is in each toy, as a sum of two matrices of shape (toys, events).
+
+    The sizes of groups are drawn with Kemp's method LK (A. W. Kemp, J. R. Stat. Soc. C 30 (1981) 249), in which a group
+    has one event except with the probability q = m / (1 + m), in which case its size is still to be found.
+
+    :param means: not negative, shape (events,)
+    """
+    q, groups = means / (1.0 + means), toys * np.log1p(means)
+    larger = random.poisson(q * groups)
+    own, (u, v) = np.repeat(q, larger), 1.0 - random.random((2, larger.sum()))
+    sizes = np.floor(1.0 + np.log(own * v) / np.log(-np.expm1(u * np.log1p(-own))))
+    return _placed(random.poisson((1.0 - q) * groups), None, toys, random), _placed(larger, sizes, toys, random)
+
+
+def _placed(groups: npt.NDArray[np.int64], sizes: Array | None, toys: int, random: np.random.Generator) -> csc_array:
+    """Groups of each event in random toys, shape (toys, events); several of one event in one toy add up.
+
+    :param sizes: of all groups; by default 1
+    """
+    ends = np.concatenate([[0], np.cumsum(groups)]).astype(np.int32)
+    values = np.ones(ends[-1], dtype=np.float32) if sizes is None else sizes.astype(np.float32)
+    return csc_array((values, random.integers(toys, size=ends[-1], dtype=np.int32), ends), shape=(toys, len(groups)))
+
+
+def _slices(n: int, size: int) -> Iterator[slice]:
+    size = max(1, size)
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
