@@ -34,7 +34,7 @@ _GENERATED = re.compile(r"Number of Events\s{0,20}:\s{0,20}(\d{1,15})")
 _INTEGRATED = re.compile(r"Integrated weight \(pb\)\s{0,20}:\s{0,20}([-+.\deE]{1,40})", re.ASCII)
 _XSEC_INFO = re.compile(r"<xsecinfo(\s[^<>]*)>(?:\s*</xsecinfo>)?")
 _ATTRIBUTE = re.compile(r"""\s(\w+)\s*=\s*(?:'([^']*)'|"([^"]*)")""", re.ASCII)
-_POWHEG = re.compile(r"^[ \t]*numevts[ \t]+([^\s!#]{1,40})", re.MULTILINE)
+_POWHEG = re.compile(r"^[ \t]*numevts[ \t]+(\d[\d.dDeE+]{0,20})(?=[\s!#])", re.MULTILINE | re.ASCII)
 """The number of events in POWHEG's settings, which are in a comment before the header."""
 _MOST_EVENTS = 1e15
 _THOUSANDS = {"k": 1e3, "m": 1e6}
