@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 _MOST_VARIED = 10.0
 """One standard deviation changes the weights of events by less than this factor."""
-_FEW = 3
-"""Fewer events may have weights of another sign by chance."""
+_FEW, _RARE = 3, 0.01
+"""Fewer events, or a smaller part of them, may have weights of another sign by chance."""
 
 
 class NotInColumnsError(Exception):
@@ -209,7 +209,7 @@ def _check_varied(events: Weighted, nuisance: Sequence[Nuisance]) -> None:
         for stored in filter(None, parameter.weights.values()):
             varied = events.weights.get(stored, nominal)
             factor = float(np.abs(varied).sum()) / size if size else 1.0
-            is_flipped = int(negative.sum()) >= _FEW and bool((varied[negative] > 0.0).all())
+            is_flipped = negative.sum() >= max(_FEW, _RARE * len(nominal)) and bool((varied[negative] > 0.0).all())
             if is_flipped or (factor and not 1.0 / _MOST_VARIED < factor < _MOST_VARIED):
                 told = "positive where those of the events are negative" if is_flipped else f"{factor:.3g} times theirs"
                 raise StepError(
