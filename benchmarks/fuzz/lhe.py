@@ -7,9 +7,9 @@ from random import Random
 
 from mmc.errors import MmcError
 from mmc.jobs.formats import hepmc, les_houches_normalise, les_houches_table
+from mmc.jobs.formats.declared_weights import weight_groups
 from mmc.jobs.formats.les_houches_points import check_points
 from mmc.jobs.formats.les_houches_text import UnusualFileError
-from mmc.jobs.formats.weight_groups import weight_groups
 
 from benchmarks.fuzz.damage import damaged_bytes, damaged_text, refusal
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from mmc.errors import StepError
 from mmc.jobs.formats import gzipped, les_houches_normalise, les_houches_table
+from mmc.jobs.formats.declared_weights import weight_groups
 from mmc.jobs.formats.les_houches_points import check_points
 from mmc.jobs.formats.les_houches_text import UnusualFileError
-from mmc.jobs.formats.weight_groups import weight_groups
 
 HEAD = (
     '<LesHouchesEvents version="3.0">\n<header>\n<MGRunCard>\n 1 = nevents\n average = event_norm\n</MGRunCard>\n'

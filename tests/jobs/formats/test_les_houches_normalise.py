@@ -220,10 +220,14 @@ def test_the_nominal_weights_are_those_of_the_sampled_benchmark(tmp_path: Path) 
     source = write_lhe(tmp_path / "x.lhe", [{"sm": "0.25", "w": "1"}] * 2)
     les_houches_normalise.inspect(source, "sm", ["sm", "w"])
     reason = (
-        r"^the weights at 'w' in x.lhe add up to 2, and the nominal weights to 0.5: the file was not sampled at 'w'$"
+        r"^the weights at 'w' in x.lhe add up to 2, and the nominal weights to 0.5, with differences of 300.0% in "
+        r"single events: the file was not sampled at 'w'$"
     )
     with pytest.raises(StepError, match=reason):
         les_houches_normalise.inspect(source, "w", ["sm", "w"])
+    source = write_lhe(tmp_path / "x.lhe", [{"sm": "0.1", "w": "1"}, {"sm": "0.4", "w": "1"}])
+    with pytest.raises(StepError, match=r"^the weights at 'sm' .* to 0\.5, .* to 0\.5, with differences of 60\.0% in"):
+        les_houches_normalise.inspect(source, "sm", ["sm", "w"])
 
 
 DECLARED = "<initrwgt><weightgroup name='a'><weight id='w'> MUR=2.0 </weight></weightgroup></initrwgt>\n"
@@ -286,6 +290,86 @@ def test_forms_of_run_cards(tmp_path: Path, line: str, norm: str, own: str) -> N
     content, text = normalise(write_lhe(tmp_path / "x.lhe", [{}, {}], own, header=header), "sm", ["sm"])
     assert content.head.norm == norm and content.sums == {"sm": 1.0}
     assert text.lower().count("event_norm") == 1
+
+
+@pytest.mark.parametrize("number", ["3", "3.0", "3d0", "0.003k", "'3'"])
+def test_numbers_of_events_in_run_cards(tmp_path: Path, number: str) -> None:
+    """As people write them, and as MadGraph takes them."""
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}], header=HEADER.replace("{n} =", f"{number} ="))
+    with pytest.raises(
+        StepError, match=r"^the header of x\.lhe says that 3 events were generated, and the file holds 2"
+    ):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+def test_a_number_of_events_that_is_none(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}], header=HEADER.replace("{n} =", "3,000 ="))
+    with pytest.raises(StepError, match=r"^x\.lhe does not say how many .*: '3,000' is not a number of events$"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+POWHEG = (
+    "<!--\nfile generated with POWHEG-BOX-V2\nInput file powheg.input contained:\n! numevts 7\nnumevts {} ! of a run\n"
+    "x 5d0\nEnd of powheg.input content\n-->\n<header>"
+)
+XSEC_INFO = '<xsecinfo neve="{}" totxsec="5.0E-01" />\n</init>'
+
+
+@pytest.mark.parametrize(("tag", "told"), [("<header>", POWHEG), ("</init>", XSEC_INFO)])
+def test_numbers_of_events_of_other_programs(tmp_path: Path, tag: str, told: str) -> None:
+    """POWHEG's settings, and what WHIZARD writes into ``<init>``: a file of which events were cut is noticed."""
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}], "0.5", header="")
+    plain = source.read_text().replace(" -3 1\n", " -4 1\n")
+    for number, filtered in (("2", False), ("4", True)):
+        source.write_text(plain.replace(tag, told.format(number)))
+        content = les_houches_normalise.inspect(source, "sm", ["sm"], filtered=filtered)
+        assert content.record()["mean_weights_pb"] == {"sm": 1.0 / float(number)}
+        les_houches_normalise.write(source, tmp_path / "n.lhe.gz", content, "sm", ["sm"])
+        assert "xsecinfo" not in gzip.decompress((tmp_path / "n.lhe.gz").read_bytes()).decode()
+    with pytest.raises(
+        StepError, match=r"^the header of x\.lhe says that 4 events were generated, and the file holds 2"
+    ):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+def test_the_cross_section_of_other_weights_is_not_that_of_the_events(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}])
+    plain, other = source.read_text(), "<xsecinfo weightname='w' neve='9' totxsec='9'></xsecinfo>\n</init>"
+    source.write_text(plain.replace("</init>", other))
+    assert les_houches_normalise.inspect(source, "sm", ["sm"]).n_events == 2
+    source.write_text(plain.replace("</init>", other.replace(" weightname='w'", "").replace("neve='9'", "neve='2'")))
+    reason = r"the cross section is 9 pb in <xsecinfo>, and 0\.5 pb in the rows of <init>"
+    with pytest.raises(StepError, match=f"^the header of x.lhe contradicts itself: {reason}$"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+def test_files_one_after_the_other(tmp_path: Path) -> None:
+    """Weights of 1 tell nothing of the cross section, and that of the second file would be lost."""
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}], "1.0", header="")
+    second = source.read_text().replace("5.0e-01", "5.0e-04")
+    for first in (source.read_text(), source.read_text().replace("</LesHouchesEvents>\n", "")):
+        source.write_text(first + second)
+        with pytest.raises(StepError, match=r"^x\.lhe has a second <init> .*; name each file by itself$"):
+            les_houches_normalise.inspect(source, "sm", ["sm"])
+    source.write_text("\n")
+    with pytest.raises(StepError, match=r"^x\.lhe is empty$"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+def test_weights_with_more_attributes(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{"w": "1.0", "v": "2.0"}] * 2)
+    text = (
+        source.read_text().replace("<rwgt>", "<rwgt kind='x'>").replace("<wgt id='w'>", "<wgt name='v' id='w' n=\"1\">")
+    )
+    source.write_text(text)
+    assert les_houches_normalise.inspect(source, "sm", ["sm", "w", "v"]).sums == {"sm": 1.0, "w": 4.0, "v": 8.0}
+
+
+def test_the_norm_is_that_nearest_to_the_cross_section(tmp_path: Path) -> None:
+    """0.5 pb with an error of 0.2 pb: the sum of weights of 0.17, not their mean."""
+    source = write_lhe(tmp_path / "x.lhe", [{}] * 3, "0.17", header="")
+    source.write_text(source.read_text().replace("5.0e-01 1.0e-02", "5.0e-01 2.0e-01"))
+    assert les_houches_normalise.inspect(source, "sm", ["sm"]).record()["mean_weights_pb"]["sm"] == pytest.approx(0.51)
 
 
 def test_groups_of_events_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
-from mmc.jobs.formats.weight_groups import Nuisance, find_nuisance, settle, weight_groups
+from mmc.jobs.formats.declared_weights import weight_groups
+from mmc.jobs.formats.weight_groups import Nuisance, find_nuisance, settle
 
 from tests.jobs.event_files import HEADER
 from tests.jobs.systematics_files import NOMINAL_PDF, PdfSet, declarations

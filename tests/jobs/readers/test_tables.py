@@ -38,6 +38,9 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+VARIED = {"systematics": {"jes": {"effect": "weights", "up": "up"}}}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     made = Folder(tmp_path_factory.mktemp("tables"))
@@ -95,7 +98,7 @@ def test_weights_of_uncertainties_and_at_the_own_benchmark_only(folder: Folder) 
         "weight": "w",
         "only_sampled": True,
         "cross_section_pb": None,
-        "systematics": {"jes": {"effect": "weights", "up": "up"}, "lumi": {"effect": "norm", "variation": 1.02}},
+        "systematics": {**VARIED["systematics"], "lumi": {"effect": "norm", "variation": 1.02}},
     }
     weights, _ = _weights(_analyse(folder, "varied", {"one": _table(folder, "varied")}, **settings))
     kept = X > -1
@@ -118,6 +121,21 @@ def test_weights_of_uncertainties_and_at_the_own_benchmark_only(folder: Folder) 
         ({"w": W * (X > 0)}, {"weight": "up", "weights": {"sm": "w", "ll": "w_ll"}}, "has weight 0 at the benchmark"),
         ({"lr": W[:5]}, {}, "the columns of bad.npz have different lengths: 'x' has 60 events, and 'lr' has 5"),
         ({key: np.tile(v[:30], 2) for key, v in {"x": X, "y": Y, "w_ll": W, "lr": W}.items()}, {}, "are copies of"),
+        (
+            {"w": 25.0 * W},
+            {"weight": "w", **VARIED},
+            "the weights 'up' of the uncertainty jes are none of the events in bad",
+        ),
+        (
+            {"w": 25.0 * W},
+            {"weight": "w", **VARIED},
+            ": they are 0.044 times theirs. If they are relative to the weights",
+        ),
+        (
+            {"w": np.where(X < -1, -W, W)},
+            {"weight": "w", **VARIED},
+            ": they are positive where those of the events are neg",
+        ),
         ({}, {"cuts": [{"definition": "j[0].pt > 1", "required": False}]}, "the name 'j' is not known"),
     ],
 )

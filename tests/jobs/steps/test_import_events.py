@@ -88,6 +88,35 @@ def test_what_is_left_of_a_filtered_file_is_a_file_of_its_own(tmp_path: Path, co
     assert (head.n_generated, head.integrated_pb) == (100, pytest.approx(0.125))
 
 
+@pytest.mark.parametrize(
+    ("setting", "removed", "is_refused"),
+    [
+        ("1 = ickkw", False, True),
+        ("3d0 = ickkw # hidden_parameter", False, True),
+        ("30.0 = ktdurham ! CKKW", False, True),
+        ("1 = ickkw", True, False),  # vetoed events were removed
+        ("0 = ickkw\n 20.0 = xqcut", False, False),
+        ("-1.0 = ktdurham", False, False),
+    ],
+)
+def test_multiplicities_that_no_shower_has_merged(
+    tmp_path: Path, configured: Path, setting: str, removed: bool, is_refused: bool
+) -> None:
+    header = HEADER.replace(" {n} = nev", f" {setting}\n {{n}} = nev")
+    source = write_lhe(tmp_path / "tt.lhe", [{}] * 2, header=header)
+    settings, run = _settings(sample="tt", background=True, filtered=removed), {"setup": configured, "file_lhe": source}
+    folder = Folder(tmp_path)
+    folder.run("import_events", "same", settings, **run)  # all events have one particle
+    gluon = " 21 1 1 2 0 0 1. 0. 0. 1. 0. 0. 9.\n"
+    source.write_text(source.read_text().replace("<event>\n 3 ", "<event>\n 4 ", 1).replace("# a comment\n", gluon, 1))
+    if is_refused:
+        reason = _refused_folder(tmp_path).refusal("import_events", "x", settings, **run)
+        name = setting.split()[2]
+        assert f"tt.lhe has events of 1 to 2 final particles, which its run card merges ({name} = " in reason
+    else:
+        folder.run("import_events", "x", settings, **run)
+
+
 def test_events_with_shower_and_detector(tmp_path: Path, configured: Path) -> None:
     source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2)
     files = {
@@ -181,6 +210,9 @@ REWEIGHTED = "<weight id='w'>set param_card dim6 2 {} # orig: 0.0\nset param_car
     [
         (SAMPLED.format("1.652e+02"), "was sampled at dim6 2 = 165.2 for 'sm', where the study has 0: correct the"),
         (SAMPLED.format("0.1"), None),
+        (SAMPLED.format("1.652D+02"), "was sampled at dim6 2 = 165.2 for 'sm', where the study has 0: correct the"),
+        (REWEIGHTED.format("33.04").replace("'w'", "'w' MUR='1.0'"), "was reweighted at dim6 2 = 33.04 for 'w', "),
+        (REWEIGHTED.format("3.304d1").replace("param_card ", ""), "was reweighted at dim6 2 = 33.04 for 'w', "),
         (REWEIGHTED.format("33.04"), "was reweighted at dim6 2 = 33.04 for 'w', where the study has 165.2: "),
         (REWEIGHTED.format("165.21"), None),
     ],

@@ -32,7 +32,7 @@ RUN_CARD = {
     **dict.fromkeys(("sys_scalefact", "sys_alpsfact", "sys_matchscale", "sys_pdf"), _SYSTEMATICS),
 }
 """The settings that a run card must not contain, each with its place in the study."""
-_MATCHING = ("ickkw", "xqcut", "ktdurham", "ptlund")
+_MATCHING = (*cards.MERGING, "xqcut")
 _PYTHIA = {
     "beams:": "`generation.beams`",
     "random:": _SEED,
@@ -106,12 +106,12 @@ def matching(ctx: Context) -> Iterator[Diagnostic]:
         return
     for path, concerned in run_card_places(ctx):
         for name, value in (ctx.get(*path) or {}).items():
-            if name.lower() in _MATCHING and _is_positive(str(value)):
+            if name.lower() in _MATCHING and cards.is_positive(str(value)):
                 message = f"`{name}` changes the events for merging, but not the shower"
                 yield ctx.problem(MMC333, (*path, name), message, _merged(concerned), key=True)
     for card in run_cards(ctx):
         for entry in _run_card(ctx, card.file, _MATCHING):
-            if _is_positive(entry.value) and entry.name not in card.settings and "merging" not in card.sample:
+            if cards.is_positive(entry.value) and entry.name not in card.settings and "merging" not in card.sample:
                 message = f"line {entry.line} of {card.file[:100]} changes the events for merging, but not the shower"
                 help_text = f"{_merged([card.sample])}; or write `{entry.name}: 0` beside `file`"
                 yield ctx.problem(MMC333, card.path, message, help_text)
@@ -121,11 +121,6 @@ def _merged(concerned: Iterable[Mapping[str, Any]]) -> str:
     if any("merging" in sample for sample in concerned):
         return "remove it: `merging` sets it"
     return "write it in the sample, as in `merging: {scheme: mlm, jets: 2, xqcut: 20 GeV}`"
-
-
-def _is_positive(value: str) -> bool:
-    number = _number(value)
-    return number is not None and number > 0
 
 
 @rule(MMC320)
@@ -350,12 +345,4 @@ def _accepted(ctx: Context, sample: Mapping[str, Any]) -> dict[str, set[Any]]:
 
 
 def _agrees(accepted: set[Any], value: str) -> bool:
-    return value.strip("'\"").lower() in accepted or _number(value) in accepted
-
-
-def _number(text: str) -> float | None:
-    """A number, also in Fortran's notation `6.5d3`; None if the text is not a number."""
-    try:
-        return float(text.strip("'\"").lower().replace("d", "e"))
-    except ValueError:
-        return None
+    return value.strip("'\"").lower() in accepted or cards.number(value) in accepted

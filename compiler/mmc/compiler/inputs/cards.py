@@ -18,6 +18,9 @@ class Entry(NamedTuple):
 Number = int | tuple[int, int]
 """The number of an entry of a param card in its block; two numbers in a matrix, such as ``DSQMIX``."""
 
+MERGING = ("ickkw", "ktdurham", "ptlund")
+"""The entries of MadGraph's run card that are positive where events of several jet multiplicities are merged."""
+
 _DEPENDENT = re.compile(r"\s*#[#\s]*(?:not\s+)?dependent\s+param", re.IGNORECASE)
 """MadGraph's line above entries that it computes from others; ``Not dependent paramater`` in some versions."""
 _INFORMATION = re.compile(r"\s*#[#\s]*information\s+for\b", re.IGNORECASE)
@@ -53,6 +56,26 @@ def run_card(text: str) -> tuple[Entry, ...]:
         if equals and _RUN_CARD_NAME.fullmatch(name.strip()):
             entries.append(Entry(number, name.strip().lower(), value.strip()))
     return tuple(entries)
+
+
+def number(text: str) -> float | None:
+    """A number in a card, also in quotes and with Fortran's exponents; None if the text is not a number.
+
+    >>> number("6.5d3"), number("auto")
+    (6500.0, None)
+    """
+    if not text.isascii() or "_" in text:
+        return None
+    try:
+        return float(text.strip("'\"").lower().replace("d", "e"))
+    except ValueError:
+        return None
+
+
+def is_positive(text: str) -> bool:
+    """Whether a text in a card is a number above zero."""
+    value = number(text)
+    return value is not None and value > 0.0
 
 
 def pythia(text: str) -> Iterator[Entry]:

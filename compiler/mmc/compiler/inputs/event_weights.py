@@ -4,7 +4,9 @@ import re
 from html import unescape
 
 _EVENT = re.compile(r"<event(?:\s[^<>]*)?>")
-_WEIGHT = re.compile(r"""<wgt\s+id\s*=\s*(?:'([^']*)'|"([^"]*)")""")
+BLOCK = re.compile(r"<rwgt(?:\s[^<>]*)?>")
+WEIGHT = r"""<wgt\b[^<>]*?\sid\s*=\s*(?:'([^']*)'|"([^"]*)")"""
+"""The beginning of a weight: its name in single or double quotes, perhaps after other attributes."""
 
 
 def weight_names(start: str) -> tuple[str, ...] | None:
@@ -18,5 +20,6 @@ def weight_names(start: str) -> tuple[str, ...] | None:
     opening = _EVENT.search(before)
     if opening is None or not end:
         return None
-    text = before[opening.end() :].partition("<rwgt>")[2]
-    return tuple(unescape(one or two) for one, two in _WEIGHT.findall(text))
+    block = BLOCK.search(before, opening.end())
+    text = before[block.end() :] if block else ""
+    return tuple(unescape(one or two) for one, two in re.findall(WEIGHT, text))

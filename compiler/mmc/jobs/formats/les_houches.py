@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmc.errors import StepError
+from mmc.jobs.formats.declared_weights import WeightGroup, lines_of
 from mmc.jobs.formats.events import Event
 from mmc.jobs.formats.gzipped import reading, writing_text
-from mmc.jobs.formats.weight_groups import WeightGroup, lines_of
 from mmc.version import __version__
 
 EVENTS = "events.lhe.gz"

@@ -142,7 +142,7 @@ def number_generated(head: Head, n_events: int, name: str, *, filtered: bool) ->
     if not _nearly_all(generated, asked):
         raise StepError(
             f"the header of {name} contradicts itself: {asked:,} events were asked for (nevents), and {generated:,} "
-            "generated (<MGGenerationInfo>): were files merged or events removed?"
+            f"generated (<{head.told_in}>): were files merged or events removed?"
         )
     return generated
 
@@ -159,7 +159,7 @@ def factor(head: Head, nominal: NominalWeights, name: str, *, n_generated: int, 
     ):
         raise StepError(
             f"the header of {name} contradicts itself: the cross section is {head.integrated_pb:.4g} pb in "
-            f"<MGGenerationInfo>, and {written:.4g} pb in <init>"
+            f"<{head.told_in}>, and {written:.4g} pb in the rows of <init>"
         )
     if filtered:
         return _of_filtered(head, nominal, name, n_generated)
@@ -177,9 +177,9 @@ def _of_all(head: Head, nominal: NominalWeights, name: str) -> float:
     spread = math.sqrt(max(nominal.squares / n_events - mean**2, 0.0) / n_events)
     candidates = _candidates(head, nominal, n_events)
     allowed = DIFFERENCE * written + _SIGNIFICANT * error
-    for factor in candidates.values():
-        if abs(factor * mean - written) <= allowed + _SIGNIFICANT * factor * spread:
-            return factor
+    factor = min(candidates.values(), key=lambda one: abs(one * mean - written))
+    if abs(factor * mean - written) <= allowed + _SIGNIFICANT * factor * spread:
+        return factor
     told = " or ".join(f"{factor * mean:.4g} pb (their {norm})" for norm, factor in candidates.items())
     raise StepError(
         f"the weights in {name} give a cross section of {told.replace('their average', 'their mean')}, and its <init> "

@@ -9,8 +9,8 @@ from pathlib import Path
 from xml.parsers import expat
 
 from mmc.errors import StepError
+from mmc.jobs.formats.declared_weights import as_xml, declared_groups
 from mmc.jobs.formats.les_houches_text import between, number
-from mmc.jobs.formats.weight_groups import as_xml, declared_groups
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,12 @@ _HEADER = re.compile(r"<header(?:\s[^<>]*)?>")
 _INIT = re.compile(r"<init[\s>]")
 _GENERATED = re.compile(r"Number of Events\s{0,20}:\s{0,20}(\d{1,15})")
 _INTEGRATED = re.compile(r"Integrated weight \(pb\)\s{0,20}:\s{0,20}([-+.\deE]{1,40})", re.ASCII)
+_XSEC_INFO = re.compile(r"<xsecinfo(\s[^<>]*)>(?:\s*</xsecinfo>)?")
+_ATTRIBUTE = re.compile(r"""\s(\w+)\s*=\s*(?:'([^']*)'|"([^"]*)")""", re.ASCII)
+_POWHEG = re.compile(r"^[ \t]*numevts[ \t]+(\d[\d.dDeE+]{0,20})(?=[\s!#])", re.MULTILINE | re.ASCII)
+"""The number of events in POWHEG's settings, which are in a comment before the header."""
+_MOST_EVENTS = 1e15
+_THOUSANDS = {"k": 1e3, "m": 1e6}
 _DECAYED = "<madspin"
 """MadSpin multiplies the cross section by branching ratios, in ``<init>`` alone."""
 _AMPERSAND = re.compile(r"&(?!#?\w+;)")
@@ -57,9 +63,11 @@ class Head:
     n_generated: int | None
     """The number of events that the generator wrote, as far as the header says."""
     n_asked: int | None
-    """The number of events in the run card."""
+    """The number of events in the run card, or in POWHEG's settings."""
     integrated_pb: float | None
-    """The cross section in ``<MGGenerationInfo>``."""
+    """The cross section beside the number of events that the generator wrote."""
+    told_in: str
+    """The tag that tells them: MadGraph's, or that of WHIZARD and the Les Houches accord (arXiv:1405.1067)."""
     strategy: int
     """The weighting strategy, IDWTUP."""
     processes: Mapping[str, tuple[float, float]]
@@ -98,8 +106,12 @@ def read_head(text: str, path: Path) -> Head:
             f"the weights in {path.name} do not give a cross section: event_norm in its run card is {norm[:40]}, and "
             f"mmc knows {', '.join(_NORMS)}"
         )
-    info = between(header, "<MGGenerationInfo>", "</MGGenerationInfo>") or ""
-    counted, asked = _GENERATED.search(info), _whole(settings.get("nevents", ""))
+    info = between(header, "<MGGenerationInfo>", "</MGGenerationInfo>")
+    try:
+        asked = _whole(settings.get("nevents", "") or _found(_POWHEG, text))
+        counted, integrated = _of_xsec_info(init) if info is None else _of_info(info)
+    except ValueError as problem:
+        raise StepError(f"{path.name} does not say how many events were generated: {problem}") from problem
     words = init.split()
     try:
         processes = _processes(init)
@@ -109,9 +121,10 @@ def read_head(text: str, path: Path) -> Head:
         header,
         init.strip(),
         "average" if norm == _BIASED else norm,
-        _whole(counted[1]) if counted else asked,
+        asked if counted is None else counted,
         asked,
-        None if _DECAYED in header.lower() else _integrated(info),
+        None if _DECAYED in header.lower() else integrated,
+        "xsecinfo" if info is None else "MGGenerationInfo",
         int(words[8]) if len(words) > 8 and words[8].lstrip("+-").isdecimal() and len(words[8]) < 4 else 0,
         processes,
         _beams(words),
@@ -142,8 +155,8 @@ def _processes(init: str) -> dict[str, tuple[float, float]]:
 
 def _words_of_process(line: str) -> list[str]:
     """The words of a row of ``<init>`` below the first; none if it is not that of a process."""
-    words = line.split()
-    return words if len(words) == _WORDS_OF_PROCESS and not words[0].startswith(("<", "#")) else []
+    words = _COMMENT.split(line, maxsplit=1)[0].split()
+    return words if len(words) == _WORDS_OF_PROCESS and not words[0].startswith("<") else []
 
 
 def _beams(words: Sequence[str]) -> tuple[float, ...]:
@@ -173,17 +186,54 @@ def _declarations(text: str) -> str:
     return as_xml(declared_groups(text.partition(_DECLARED)[2].partition(_DECLARED_END)[0]))
 
 
-def _integrated(info: str) -> float | None:
-    found = _INTEGRATED.search(info)
+def _of_info(info: str) -> tuple[int | None, float | None]:
+    """The number of events and the cross section in pb that ``<MGGenerationInfo>`` tells."""
+    return _whole(_found(_GENERATED, info)), _number(_found(_INTEGRATED, info))
+
+
+def _of_xsec_info(init: str) -> tuple[int | None, float | None]:
+    """The same of ``<xsecinfo>``, without what is told of other weights than the nominal one.
+
+    :raises ValueError: when the number of events is not one
+    """
+    for attributes in _XSEC_INFO.findall(init):
+        told = {name: one or two for name, one, two in _ATTRIBUTE.findall(attributes)}
+        if "weightname" not in told:
+            value = _number(told.get("totxsec", ""))
+            return _whole(told.get("neve", "")), value if value is not None and value > 0.0 else None
+    return None, None
+
+
+def _found(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return "" if found is None else found[1]
+
+
+def _number(text: str) -> float | None:
     try:
-        return None if found is None else number(found[1])
+        return number(text)
     except ValueError:
         return None
 
 
 def _whole(text: str) -> int | None:
-    """A number of events; None for 0, with which programs say that they do not know."""
-    return (int(text) or None) if text.isascii() and text.isdecimal() and len(text) < 16 else None
+    """A number of events, also as ``1e4``, Fortran's ``1d4`` and MadGraph's ``10k``; None for 0 and less, with which
+    programs say that they do not know.
+
+    :raises ValueError: when it is not a number
+
+    >>> _whole("10k"), _whole("1.5d3"), _whole("-1")
+    (10000, 1500, None)
+    """
+    word = text.strip("'\"").lower()
+    if not word:
+        return None
+    factor = _THOUSANDS.get(word[-1])
+    value = _number((word[:-1] if factor else word).replace("d", "e"))
+    value = None if value is None else (factor or 1.0) * value
+    if value is None or not abs(value) < _MOST_EVENTS or not value.is_integer():
+        raise ValueError(f"{text[:40]!r} is not a number of events")
+    return int(value) if value > 0.0 else None
 
 
 def _settings(card: str, file: str) -> Mapping[str, str]:
@@ -252,7 +302,7 @@ def opening(head: Head, n_events: int, forget: Path | None) -> str:
     header = _GENERATED.sub(lambda found: found[0].removesuffix(found[1]) + str(n_events), header)
     if forget is not None:
         header = header.replace(str(forget), ".")
-    first, *more = head.init.splitlines()
+    first, *more = _XSEC_INFO.sub("", head.init).splitlines()
     words = first.split()
     strategy = " ".join([*words[:8], "-4", *words[9:]])  # weights of any sign, in pb
     init = "\n".join([strategy, *more])

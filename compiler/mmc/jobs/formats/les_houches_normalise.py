@@ -102,6 +102,7 @@ def inspect(
     sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     head, n_events, held = None, 0, None
+    size = difference = 0.0
     nominal = NominalWeights()
     digests = array("Q")
     for before, body, own, written, tried in _weighted(path, names, ratios):
@@ -112,8 +113,10 @@ def inspect(
         if held is None:
             held = set(found)
         if lacking := [name for name in benchmarks if name not in found] or sorted(held - set(found)):
-            other = len(lacking) == 1 and sampled in written  # MadGraph's files lack that one
+            # MadGraph's files lack the weight of the benchmark at which they were sampled
+            other = n_events == 1 and len(lacking) == 1 and sampled in written
             hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else advice
+            hint = hint if n_events == 1 else ", which the events before it have"
             raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
         _check_numbers(
             {name: found[name] for name in found.keys() - set(benchmarks)}, f"event {n_events} of {path.name}"
@@ -135,11 +138,17 @@ def inspect(
         if not abs(_number(own)) < LARGEST:
             raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
         nominal.add(body.split(maxsplit=2)[1], _number(own), tried)
+        size += abs(_number(own))
+        difference += abs(_number(found[sampled]) - _number(own))
     if head is None:
         advice = ": join it with another file of its sample, and add up their `nevents`" if filtered else ""
         raise StepError(f"{path.name} holds no events{advice}")
-    if sampled in sums:
-        _check_sampled(sampled, sums[sampled], nominal.total, nominal.squares, path.name)
+    if sampled in sums and difference > DIFFERENCE * size:
+        raise StepError(
+            f"the weights at {sampled!r} in {path.name} add up to {sums[sampled]:.4g}, and the nominal weights to "
+            f"{nominal.total:.4g}, with differences of {difference / size if size else math.inf:.1%} in single events: "
+            f"the file was not sampled at {sampled!r}"
+        )
     head, found_error = told_or_found(head, nominal, path.name)
     told = head
     if may_lack_events:
@@ -168,15 +177,6 @@ def _check_numbers(weights: Mapping[str, str], event: str) -> None:
             number(value)
         except ValueError as error:
             raise StepError(f"the weight of {event} for {shown(name)} is {shown(value, 40)}") from error
-
-
-def _check_sampled(sampled: str, total: float, nominal: float, squares: float, name: str) -> None:
-    """:raises StepError: when the weights at the sampled benchmark are not the nominal weights"""
-    if abs(total - nominal) > DIFFERENCE * max(abs(nominal), math.sqrt(squares)):
-        raise StepError(
-            f"the weights at {sampled!r} in {name} add up to {total:.4g}, and the nominal weights to {nominal:.4g}: "
-            f"the file was not sampled at {sampled!r}"
-        )
 
 
 def write(

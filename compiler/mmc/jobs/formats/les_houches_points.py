@@ -10,11 +10,11 @@ from types import MappingProxyType
 
 from mmc.compiler.inputs import cards
 from mmc.errors import StepError
-from mmc.jobs.formats.les_houches_text import between, number
+from mmc.jobs.formats.les_houches_text import between
 from mmc.reading import shown
 
-_WEIGHT = re.compile(r"""<weight\s+id=(?:'([^']*)'|"([^"]*)")\s*>""")
-_CHANGE = re.compile(r"set\s+param_card\s+(\w+)[ \t]+(\d+(?:[ \t]+\d+)?)[ \t]+([-+.\dEe]+)", re.ASCII)
+_WEIGHT = re.compile(r"""<weight\b[^<>]*?\sid\s*=\s*(?:'([^']*)'|"([^"]*)")[^<>]*>""")
+_CHANGE = re.compile(r"set\s+(?:param_card\s+)?(\w+)[ \t]+(\d+(?:[ \t]+\d+)?)[ \t]+([-+.\dEeDd]+)", re.ASCII)
 _TOLERANCE = 1e-3
 """Tolerance relative to a parameter's largest value at the benchmarks: hand-written points are rounded."""
 
@@ -75,7 +75,7 @@ def _points(header: str, sampled: str) -> dict[str, dict[str, float]]:
     card = {
         f"{block} {cards.numbers(entry)}": value
         for (block, entry), text in held.items()
-        if (value := _value(text)) is not None
+        if (value := cards.number(text)) is not None
     }
     points: dict[str, dict[str, float]] = {}
     for part in header.split("</weight>")[:-1]:
@@ -83,17 +83,10 @@ def _points(header: str, sampled: str) -> dict[str, dict[str, float]]:
         changes = {
             f"{block.lower()} {' '.join(entry.split())}": value
             for block, entry, text in (_CHANGE.findall(part, opening.end()) if opening else ())
-            if (value := _value(text)) is not None
+            if (value := cards.number(text)) is not None
         }
         if opening and changes:
             name, point = opening[1] or opening[2], {**card, **changes}
             if points.setdefault(name, point) != point:
                 raise ValueError(f"declares the weight {shown(name)} at two points")
     return {sampled: card, **points}
-
-
-def _value(text: str) -> float | None:
-    try:
-        return number(text)
-    except ValueError:
-        return None

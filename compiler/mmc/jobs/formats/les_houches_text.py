@@ -7,6 +7,7 @@ from html import unescape
 from pathlib import Path
 from typing import NamedTuple
 
+from mmc.compiler.inputs.event_weights import BLOCK, WEIGHT
 from mmc.errors import StepError
 from mmc.jobs.formats.gzipped import reading_text
 
@@ -24,9 +25,10 @@ _WHOLE_COLUMNS = 6
 """The first entries of a particle are whole numbers: code, status, mothers, colours."""
 _CHUNK = 1 << 20
 _EVENT = re.compile(r"<event(\s[^<>]*)?>")
+_INIT = re.compile(r"<init[\s>]")
 _TRIALS = re.compile(r"""\strials=(?:'(\d{1,15})'|"(\d{1,15})")""", re.ASCII)
-_WEIGHT = re.compile(r"""<wgt\s+id\s*=\s*(?:'([^']*)'|"([^"]*)")\s*>\s*([^<\s]+)\s*</wgt>""")
-"""A weight: its name in single or double quotes, and its value."""
+_WEIGHT = re.compile(WEIGHT + r"[^<>]*>\s*([^<\s]+)\s*</wgt>")
+"""A weight: its name and its value."""
 
 
 class UnusualFileError(Exception):
@@ -50,10 +52,11 @@ def blocks(path: Path) -> Iterator[Block]:
     """The events of a file, without comments in them.
 
     :param path: a file, packed or not
-    :raises StepError: when the end of the last event or of the file is missing, or a part is too large
+    :raises StepError: when the file is empty or several files in one, the end of the last event or of the file is
+        missing, or a part is too large
     :raises UnusualFileError: when events are within each other or within comments
     """
-    rest, line = "", 1
+    rest, line, is_first = "", 1, True
     with reading_text(path) as file:
         while chunk := file.read(_CHUNK):
             *whole, rest = (rest + chunk).split("</event>")
@@ -68,12 +71,20 @@ def blocks(path: Path) -> Iterator[Block]:
                     raise UnusualFileError(f"an event is within a comment (line {start})")
                 if len(before) > MOST_HEAD or len(inside) > MOST_EVENT:
                     raise StepError(f"{path.name} is damaged: the text up to line {start} or its event is too long")
+                if not is_first and _INIT.search(before):
+                    raise StepError(
+                        f"{path.name} has a second <init> (line {start}): it is several files, one after the other, "
+                        "and each has its own cross section; name each file by itself"
+                    )
+                is_first = False
                 found = _TRIALS.search(attributes or "")
                 trials = int(found[1] or found[2]) if found else None
                 yield Block(before, _without_comments(inside, start), start, trials)
                 line += text.count("\n")
             if len(rest) > MOST_HEAD + MOST_EVENT:
                 raise StepError(f"{path.name} is damaged: from line {line} on there is no whole event")
+    if line == 1 and not rest.strip():
+        raise StepError(f"{path.name} is empty")
     if _EVENT.search(rest) or "</LesHouchesEvents>" not in rest:
         raise StepError(
             f"{path.name} is damaged: it ends within an event or without </LesHouchesEvents>, after line {line}"
@@ -150,7 +161,8 @@ def weights(text: str) -> list[tuple[str, str]]:
     :param text: the event after the lines of its particles
     :raises ValueError: when there are more than :data:`MOST_WEIGHTS`
     """
-    after = text.partition("<rwgt>")[2]
+    opening = BLOCK.search(text)
+    after = text[opening.end() :] if opening else ""
     inside, closing, _ = after.rpartition("</rwgt>")  # programs that add weights may open a block of their own
     found = _WEIGHT.findall(inside if closing else after)
     if len(found) > MOST_WEIGHTS:

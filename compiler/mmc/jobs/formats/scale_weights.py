@@ -98,6 +98,17 @@ def choose(declared: Sequence[Weight], wanted: Sequence[Factors], what: str, pat
     )
 
 
+def is_nominal(weight: Weight) -> bool:
+    """Whether a weight is at the scales of the event, as far as the file tells."""
+    told = {"mur": "1", "muf": "1", **weight}
+    return _has(told, NOMINAL) and not _OTHER_CHOICES & set(told)
+
+
+def are_same(path: Path, ids: Sequence[str]) -> bool:
+    """Whether weights are the same in the first events."""
+    return len(ids) < 2 or _alike(_values(path, ids), ids)
+
+
 def listed(weights: Sequence[Weight]) -> str:
     """The weights that a file declares, for messages."""
     told = [" ".join(f"{key}={value}" for key, value in weight.items()) for weight in weights[:_MOST_LISTED]]

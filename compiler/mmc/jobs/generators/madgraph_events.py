@@ -29,7 +29,6 @@ _DECAYED = f"{_RUN}_decayed_1"
 _MOST_MISSING = 0.05
 """The fraction of the requested events that may be missing: MadGraph sometimes finds too few unweighted events."""
 _CONFIGURATIONS = ("me5_configuration.txt", "amcatnlo_configuration.txt")
-_MATCHING = ("ickkw", "xqcut", "ktdurham", "ptlund")
 _UNKNOWN_SETTINGS = """\
 import sys
 sys.path.insert(0, "bin")
@@ -214,8 +213,8 @@ def _check_run_card(settings: MadGraphSimulateSettings, found: Installation, wor
     text = (folder / "Cards" / "run_card.dat").read_text(encoding="utf-8")
     entries = {entry.name: entry.value for entry in cards.run_card(text)}
     if settings.shower is not None and settings.merging is None:
-        for name in _MATCHING:
-            if _is_positive(entries.get(name, "0")):
+        for name in (*cards.MERGING, "xqcut"):
+            if cards.is_positive(entries.get(name, "0")):
                 raise StepError(
                     f"{name} in the run card of {settings.sample} matches events of several jets to the shower, "
                     "without `merging`: write it in the sample"
@@ -240,13 +239,6 @@ def _n_flavours(folder: Path) -> int:
 
 _FLAVOURS = 4
 """MadGraph's default of ``maxjetflavor``."""
-
-
-def _is_positive(value: str) -> bool:
-    try:
-        return float(value) > 0.0
-    except ValueError:
-        return False
 
 
 def _require_lhapdf(found: Installation, card: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mmc.compiler.settings.uncertainties import PdfUncertainty, ScaleUncertainty, Uncertainty
-from mmc.jobs.formats.weight_groups import WeightGroup
+from mmc.jobs.formats.declared_weights import WeightGroup
 from mmc.jobs.scattering import error_sets
 from mmc.jobs.scattering.error_sets import ErrorSet
 from mmc.jobs.scattering.partons import Partons

@@ -338,7 +338,7 @@ class EventFile:
         try:
             start, end, correction = self._file._calculate_partition_bounds(*bounds)
         except ValueError as error:
-            raise StepError(f"{self.n_events} events are too few for a {partition} partition: {error}") from error
+            raise StepError(f"{self.n_events} are too few events: none is left for the part {partition!r}") from error
         return start, self.n_events if end is None else min(end, self.n_events), correction
 
     def _blocks(

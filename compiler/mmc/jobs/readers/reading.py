@@ -21,6 +21,11 @@ from mmc.jobs.readers.values import Definition, Mask, Number, Objects
 
 log = logging.getLogger(__name__)
 
+_MOST_VARIED = 10.0
+"""One standard deviation changes the weights of events by less than this factor."""
+_FEW, _RARE = 3, 0.01
+"""Fewer events, or a smaller part of them, may have weights of another sign by chance."""
+
 
 class NotInColumnsError(Exception):
     """MadMiner must read the events one by one; the message gives the reason."""
@@ -150,8 +155,10 @@ def hand_over(
     :param events: the events with their weights
     :param benchmark: the benchmark at which the events were sampled
     :param nuisance: the nuisance parameters of the sample
-    :raises StepError: when the events lack the weight of a benchmark or of a nuisance parameter
+    :raises StepError: when the events lack the weight of a benchmark or of a nuisance parameter, or the weights of a
+        nuisance parameter are none of these events
     """
+    _check_varied(events, nuisance)
     names, passed = reader.benchmark_names_phys, observed.passed
     reader.reference_benchmark = names[0]
     if not passed.any():
@@ -188,3 +195,25 @@ def hand_over(
     reader.events_sampling_benchmark_ids = np.full(n_passed, index, dtype=int)
     reader.signal_events_per_benchmark = [n_passed if i == index else 0 for i in range(len(names))]
     reader.background_events = n_passed if background else 0
+
+
+def _check_varied(events: Weighted, nuisance: Sequence[Nuisance]) -> None:
+    """Many ntuples have such weights relative to the nominal one: about 1 for any nominal weight, and of any sign.
+
+    :raises StepError: when the weights of a nuisance parameter have another size or sign than those of the events
+    """
+    for parameter in nuisance:
+        is_own = parameter.central is None or parameter.central not in events.weights
+        nominal = events.own_weights if is_own else events.weights[str(parameter.central)]
+        size, negative = float(np.abs(nominal).sum()), nominal < 0.0
+        for stored in filter(None, parameter.weights.values()):
+            varied = events.weights.get(stored, nominal)
+            factor = float(np.abs(varied).sum()) / size if size else 1.0
+            is_flipped = negative.sum() >= max(_FEW, _RARE * len(nominal)) and bool((varied[negative] > 0.0).all())
+            if is_flipped or (factor and not 1.0 / _MOST_VARIED < factor < _MOST_VARIED):
+                told = "positive where those of the events are negative" if is_flipped else f"{factor:.3g} times theirs"
+                raise StepError(
+                    f"the weights {stored!r} of the uncertainty {parameter.systematic} are none of the events in "
+                    f"{events.name}: they are {told}. If they are relative to the weights of the events, write their "
+                    "product"
+                )

@@ -27,6 +27,7 @@ from mmc.jobs.formats.les_houches_cross_section import of_written
 from mmc.jobs.formats.les_houches_normalise import Content, Ratios
 from mmc.jobs.formats.les_houches_points import check_points
 from mmc.jobs.formats.les_houches_table import Floats
+from mmc.jobs.formats.multiplicities import check_merged
 from mmc.jobs.formats.weight_groups import find_nuisance
 from mmc.jobs.generators import madgraph_cards, reweighting
 from mmc.jobs.job import StepJob, write_json
@@ -79,13 +80,7 @@ def run(job: StepJob) -> None:
             if settings.reweight is None or name in settings.compared
         }
         check_points(content.head.header, settings.benchmark, expected, source.name, settings.weights)
-    for parameter in find_nuisance(settings.systematics, source):
-        for weight in parameter.columns.values():
-            if weight is not None and weight not in content.names:
-                raise StepError(
-                    f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, "
-                    "and its events do not have it: give the sample no such uncertainty, or a file with these weights"
-                )
+    _check_uncertainties(settings, source, content)
     if content.found_error_pb is not None:
         value, error = content.head.cross_section_pb[0], content.found_error_pb
         warnings.append(
@@ -100,6 +95,8 @@ def run(job: StepJob) -> None:
         renamed=settings.weights,
         ratios=ratios,
     )
+    if not settings.filtered:
+        check_merged(content.head.header, job.out / EVENTS, source.name)
     held = {source.name: content.digests}
     made = {
         "sample": settings.sample,
@@ -140,6 +137,17 @@ def run(job: StepJob) -> None:
             "events_of_files": sketches,
         },
     )
+
+
+def _check_uncertainties(settings: ImportEventsSettings, source: Path, content: Content) -> None:
+    """:raises StepError: when the file does not declare the weights of an uncertainty, or its events lack them"""
+    for parameter in find_nuisance(settings.systematics, source):
+        for weight in parameter.columns.values():
+            if weight is not None and weight not in content.names:
+                raise StepError(
+                    f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, "
+                    "and its events do not have it: give the sample no such uncertainty, or a file with these weights"
+                )
 
 
 def _ratios(
