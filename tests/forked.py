@@ -3,6 +3,7 @@
 What runs is the program's own code, with its words, folder, environment and files, in a process of its own.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -80,8 +81,11 @@ def forking(
 
 def serve(address: str, module: str, imported: Sequence[str]) -> None:
     """Run the module for each who asks, until this process is killed or its parent is gone."""
+    gc.disable()
     for name in imported:
         import_module(name)
+    gc.freeze()  # otherwise each child looks at all this, and so copies it
+    gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
