@@ -102,12 +102,11 @@ def programs_mind_signals() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def quick_jobs() -> Iterator[dict[str, str]]:
+def quick_jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which the jobs of an engine start quickly."""
     for package in ("madminer", "pythia8mc", "torch"):
         if find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
-    from tests.engines import quick_jobs
+    from tests.engines import quick_jobs_of_all
 
-    with quick_jobs() as environment:
-        yield environment
+    return quick_jobs_of_all(tmp_path_factory)
