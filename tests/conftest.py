@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
+from functools import cache, partial
 from importlib.util import find_spec
 
 import pytest
@@ -110,3 +111,12 @@ def quick_jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     from tests.engines import quick_jobs_of_all
 
     return quick_jobs_of_all(tmp_path_factory)
+
+
+@pytest.fixture
+def plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same empty figure in place of each, for tests that look at none: drawing all takes seconds."""
+    from mmc.jobs.report import figures
+
+    drawn = cache(partial(figures.render, figures.make_figure(1.0, 1.0)[0]))
+    monkeypatch.setattr(figures, "render", lambda _figure, image_format: drawn(image_format))

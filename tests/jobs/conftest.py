@@ -1,5 +1,4 @@
 import os
-from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -28,12 +27,3 @@ def stock_madminer(tmp_path_factory: pytest.TempPathFactory) -> Python:
     """Stock MadMiner without any work-around, which takes seconds to import, for programs of tests."""
     imported = ["madminer.core", "madminer.lhe", "madminer.delphes", "madminer.analysis"]
     return python_of(forking_once("python-c", "tests.given_program", imported, dict(os.environ), tmp_path_factory))
-
-
-@pytest.fixture
-def plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same empty figure in place of each, for tests that look at none: drawing all takes seconds."""
-    from mmc.jobs.report import figures
-
-    drawn = cache(partial(figures.render, figures.make_figure(1.0, 1.0)[0]))
-    monkeypatch.setattr(figures, "render", lambda _figure, image_format: drawn(image_format))
