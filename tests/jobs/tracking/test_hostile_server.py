@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,7 @@ from mmc.jobs.tracking.store import Store
 from tests.jobs.physics import Folder
 from tests.jobs.tracking.test_tracker import log_of, record, track
 
-pytestmark = [
-    pytest.mark.skipif(find_spec("mlflow") is None, reason="needs mmc[mlflow]"),  # takes seconds to import
-    pytest.mark.filterwarnings("default"),  # those of MLflow and of what it imports
-]
+pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow and of what it imports
 
 EXPERIMENT = {"experiment_id": "7", "name": "toys", "lifecycle_stage": "active"}
 

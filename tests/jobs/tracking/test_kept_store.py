@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,10 +24,7 @@ from tests.jobs import fake_step
 from tests.jobs.physics import Folder
 from tests.jobs.tracking.test_tracker import STUDY, local, log_of, record, track
 
-pytestmark = [
-    pytest.mark.skipif(find_spec("mlflow") is None, reason="needs mmc[mlflow]"),  # takes seconds to import
-    pytest.mark.filterwarnings("default"),  # those of MLflow and of what it imports
-]
+pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow and of what it imports
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -26,10 +25,7 @@ from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import Folder
 from tests.jobs.tracking_server import PASSWORD, USER, Runs, fill_disk, free_port, server, server_process
 
-pytestmark = [
-    pytest.mark.skipif(find_spec("mlflow") is None, reason="needs mmc[mlflow]"),  # takes seconds to import
-    pytest.mark.filterwarnings("default"),  # those of MLflow and of what it imports
-]
+pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow and of what it imports
 
 STUDY = {
     "study": "toy",
