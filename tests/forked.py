@@ -94,7 +94,9 @@ def start(
     )
     assert server.stdout is not None
     with server.stdout as told:
-        assert told.readline() == b"ready\n"
+        is_ready = told.readline() == b"ready\n"
+    if not is_ready:
+        raise AssertionError(f"the process that forks {name} ended with {server.wait()}")
     return server
 
 
