@@ -1,8 +1,10 @@
 """The flag that rewrites golden files, and what is left out where the steps cannot run."""
 
+import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from functools import cache, partial
 from importlib.util import find_spec
 
 import pytest
@@ -41,6 +43,17 @@ LONG = (
     "tests/compiler/targets/test_reana_jobs.py",
 )
 """The files that take longest come first, so that all cores end at the same time."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """The million objects of imported modules stay: to look for garbage among them takes a tenth of the CPU time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,12 +103,20 @@ def programs_mind_signals() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def quick_jobs() -> Iterator[dict[str, str]]:
+def quick_jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which the jobs of an engine start quickly."""
     for package in ("madminer", "pythia8mc", "torch"):
         if find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
-    from tests.engines import quick_jobs
+    from tests.engines import quick_jobs_of_all
 
-    with quick_jobs() as environment:
-        yield environment
+    return quick_jobs_of_all(tmp_path_factory)
+
+
+@pytest.fixture
+def plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same empty figure in place of each, for tests that look at none: drawing all takes seconds."""
+    from mmc.jobs.report import figures
+
+    drawn = cache(partial(figures.render, figures.make_figure(1.0, 1.0)[0]))
+    monkeypatch.setattr(figures, "render", lambda _figure, image_format: drawn(image_format))

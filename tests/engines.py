@@ -13,7 +13,7 @@ from mmc.jobs.steps.runner import THREAD_LIMITS
 
 from tests.forked import forking
 from tests.slurm import cluster, wait_until_empty
-from tests.support import RUN_WITH_PATH
+from tests.support import RUN_WITH_PATH, forking_once
 
 YADAGE = Path(__file__).with_name("quick_yadage.py")
 YADAGE_RUN = [
@@ -65,10 +65,22 @@ IMPORTED = (
 @contextmanager
 def quick_jobs() -> Iterator[dict[str, str]]:
     """An environment in which `mmc` is forked off a process that has imported much."""
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    with forking("mmc", "mmc", IMPORTED, environment | dict.fromkeys(THREAD_LIMITS, "1")) as programs:
-        path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
-        yield environment | {"PATH": path}
+    with forking("mmc", "mmc", IMPORTED, _environment()) as programs:
+        yield _with_mmc(programs)
+
+
+def quick_jobs_of_all(factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The same for all cores of a run of tests."""
+    return _with_mmc(forking_once("mmc", "mmc", IMPORTED, _environment(), factory))
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONWARNINGS": "ignore"} | dict.fromkeys(THREAD_LIMITS, "1")
+
+
+def _with_mmc(programs: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "PYTHONWARNINGS": "ignore", "PATH": path}
 
 
 def compile_target(target: str, study: Path, folder: Path, environment: dict[str, str]) -> None:

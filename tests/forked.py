@@ -3,6 +3,7 @@
 What runs is the program's own code, with its words, folder, environment and files, in a process of its own.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -39,14 +40,19 @@ Python = Callable[..., subprocess.CompletedProcess[str]]
 def forking_python(imported: Sequence[str], **environment: str) -> Iterator[Python]:
     """`python -c` in processes that are forked off one which has imported these modules in this environment."""
     with forking("python-c", "tests.given_program", imported, {**os.environ, **environment}) as programs:
+        yield python_of(programs)
 
-        def run(program: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-            command = [programs / "python-c", program, *words]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-            assert done.returncode == 0, done.stderr
-            return done
 
-        yield run
+def python_of(programs: Path) -> Python:
+    """`python -c` in processes that are forked off the one that has put the program into this folder."""
+
+    def run(program: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [programs / "python-c", program, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
 
 
 @contextmanager
@@ -59,42 +65,63 @@ def forking(
     :param python: of the environment that has them
     """
     folder = Path(tempfile.mkdtemp(prefix="forking-"))  # as the name of a socket has to be short
-    program = folder / "bin" / name
-    address = str(folder / "socket")
-    program.parent.mkdir()
-    program.write_text(CLIENT.format(python=sys.executable, address=address, name=name))
-    program.chmod(0o755)
-    words = [python, "-W", "ignore", "-m", __name__, address, module, *imported]
-    server = subprocess.Popen(
-        words, cwd=Path(__file__).parents[1], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    )
+    server = start(folder, name, module, imported, environment, python, os.getpid())
     try:
-        assert server.stdout is not None
-        assert server.stdout.readline() == b"ready\n"
-        yield program.parent
+        yield folder / "bin"
     finally:
         server.kill()
-        server.communicate()
+        server.wait()
         shutil.rmtree(folder)
 
 
-def serve(address: str, module: str, imported: Sequence[str]) -> None:
-    """Run the module for each who asks, until this process is killed or its parent is gone."""
+def start(
+    folder: Path,
+    name: str,
+    module: str,
+    imported: Sequence[str],
+    environment: dict[str, str],
+    python: Path,
+    owner: int,
+) -> subprocess.Popen[bytes]:
+    """The process that forks the program, which it puts into `bin` of a folder, until it or its owner ends."""
+    program, address = folder / "bin" / name, str(folder / "socket")
+    program.parent.mkdir()
+    program.write_text(CLIENT.format(python=sys.executable, address=address, name=name))
+    program.chmod(0o755)
+    words = [python, "-W", "ignore", "-m", __name__, address, str(owner), module, *imported]
+    server = subprocess.Popen(
+        words, cwd=Path(__file__).parents[1], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    assert server.stdout is not None
+    with server.stdout as told:
+        is_ready = told.readline() == b"ready\n"
+    if not is_ready:
+        raise AssertionError(f"the process that forks {name} ended with {server.wait()}")
+    return server
+
+
+def serve(address: str, owner: int, module: str, imported: Sequence[str]) -> None:
+    """Run the module for each who asks, until this process is killed or its owner is gone, the process of a number."""
+    gc.disable()
     for name in imported:
         import_module(name)
+    gc.freeze()  # otherwise each child looks at all this, and so copies it
+    gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen(64)
-        server.settimeout(10.0)
-        parent = os.getppid()
+        server.settimeout(2.0)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         while True:
             try:
                 client, _ = server.accept()
             except TimeoutError:
-                if os.getppid() != parent:  # the tests were killed
+                try:
+                    os.kill(owner, 0)
+                except ProcessLookupError:
+                    shutil.rmtree(Path(address).parent)
                     return
                 continue
             client.setblocking(True)
@@ -135,4 +162,4 @@ def _run(client: socket.socket, module: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2], sys.argv[3:])
+    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:])

@@ -2,13 +2,17 @@
 
 import fcntl
 import os
-from collections.abc import Callable
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mmc.compiler.checks.short import read_short
 from mmc.compiler.language.document import load
+
+from tests.forked import start
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT / "studies"
@@ -67,3 +71,18 @@ def made_once(name: str, make: Callable[[Path], None], tmp_path_factory: pytest.
             make(folder)
             folder.with_name(f"{name}.made").touch()
     return folder
+
+
+def forking_once(
+    name: str, module: str, imported: Sequence[str], environment: dict[str, str], factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of :func:`tests.forked.forking`, of one process for all workers, which ends when the tests have."""
+
+    def make(folder: Path) -> None:
+        own = Path(tempfile.mkdtemp(prefix="forking-"))  # as the name of a socket has to be short
+        tests = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+        server = start(own, name, module, imported, environment, Path(sys.executable), tests)
+        server.returncode = 0  # it may outlive this worker
+        (folder / "bin").symlink_to(own / "bin")
+
+    return (made_once(f"forking-{name}", make, factory) / "bin").resolve()

@@ -30,6 +30,9 @@ def problems(name: str, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
+plain = pytest.mark.usefixtures("plain_figures")
+
+
 class Run:
     """All jobs of a case, in this process."""
 
@@ -75,6 +78,7 @@ class Run:
         return found
 
 
+@plain
 def test_one_point_of_the_grid_without_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("histogram-lost-by-one-grid-point", tmp_path).finish(monkeypatch)
     found = run.baseline("histogram")
@@ -95,6 +99,7 @@ def mean_weight(file: Path) -> float:
     return sum(weights) / len(weights)
 
 
+@plain
 def test_events_of_weight_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("zero-weight-events", tmp_path).finish(monkeypatch)
     files = (CASES / "zero-weight-events" / name for name in ("sm.lhe.gz", "bkg.lhe.gz"))
@@ -111,12 +116,13 @@ def test_events_of_weight_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_parameters_in_small_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run("small-units", tmp_path).finish(monkeypatch)
+    run = Run("small-units", tmp_path, ("samples: 10000", "samples: 2000")).finish(monkeypatch)
     record = json.loads((run.folder / "out" / "configure" / "configure" / "setup.json").read_text())
     assert record["condition_number"] < 10.0  # 4 in units of the benchmarks, whose range is twice as wide
     assert run.baseline("rate")["n_expected"] == pytest.approx(500.0, rel=0.01)  # 1 pb and 0.5 fb^-1
 
 
+@plain
 def test_events_that_are_not_shuffled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("unshuffled-event-file", tmp_path).finish(monkeypatch)
     assert run.baseline("rate")["n_expected"] == pytest.approx(27.0, rel=0.1)
@@ -129,6 +135,7 @@ def test_observed_events_that_fail_a_cut(
     assert "300 of the 500 observed events of obs.csv fail the cut pt > 50.," in message
 
 
+@plain
 def test_observed_events_that_pass_the_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("observed-events-not-cut", tmp_path)
     file = run.study.parent / "obs.csv"
@@ -143,11 +150,13 @@ def test_observed_events_that_pass_the_cuts(tmp_path: Path, monkeypatch: pytest.
     assert (low, high) == (pytest.approx(-0.013, abs=0.01), pytest.approx(0.132, abs=0.01))
 
 
+@plain
 def test_weights_that_average_to_the_cross_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("lhe-without-run-card", tmp_path).finish(monkeypatch)
     assert run.baseline("rate")["n_expected"] == pytest.approx(1700.0, rel=0.03)
 
 
+@plain
 def test_a_file_that_lacks_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,6 +166,7 @@ def test_a_file_that_lacks_events(
     assert run.finish(monkeypatch).baseline("rate")["n_expected"] == pytest.approx(356.3, rel=0.03)
 
 
+@plain
 def test_slices_of_phase_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,6 +180,7 @@ def test_slices_of_phase_space(
     assert run.baseline("rate")["n_expected"] == pytest.approx(1110.0, rel=0.03)
 
 
+@plain
 def test_scale_weights_outside_their_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("scale-weights-outside-group", tmp_path).finish(monkeypatch)
     with h5py.File(run.folder / "out" / "combine" / "combine" / "events.h5") as file:
@@ -179,6 +190,7 @@ def test_scale_weights_outside_their_group(tmp_path: Path, monkeypatch: pytest.M
         assert sums[f"scale_nuisance_param_0_benchmark_{k}"] / sums["sm"] == pytest.approx(factor)
 
 
+@plain
 def test_negative_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("nlo-negative-weights", tmp_path).finish(monkeypatch)
     assert run.baseline("rate")["n_expected"] == pytest.approx(1000.0, rel=0.05)
@@ -219,6 +231,7 @@ def test_what_needs_a_score_is_refused_without_morphing(tmp_path: Path, capsys: 
     assert "sally learns from the joint score, which needs morphing" in capsys.readouterr().out
 
 
+@plain
 def test_leptons_of_two_flavours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("delphes-leptons-mixed", tmp_path).finish(monkeypatch)
     with h5py.File(run.folder / "out" / "combine" / "combine" / "events.h5") as file:
@@ -231,6 +244,7 @@ def test_leptons_of_two_flavours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (means["lq"], means["lid"], means["eid"], means["muid"], means["l1q"]) == (1.0, -11.0, -11.0, 13.0, -1.0)
 
 
+@plain
 def test_delphes_files_of_other_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -93,4 +93,5 @@ def test_examples_in_docstrings_hold(name: str) -> None:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         pytest.skip(f"needs {error.name}")
-    assert doctest.testmod(module).failed == 0
+    has_examples = ">>>" in Path(str(module.__file__)).read_text(encoding="utf-8")  # to look takes ten times as long
+    assert not has_examples or doctest.testmod(module).failed == 0

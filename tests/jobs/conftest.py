@@ -1,12 +1,11 @@
 import os
-from collections.abc import Iterator
-from functools import cache, partial
 from pathlib import Path
 
 import pytest
 
-from tests.forked import Python, forking_python
+from tests.forked import Python, python_of
 from tests.jobs.toy_events import add_systematics, write_events
+from tests.support import forking_once
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported; the steps run in this process
 
@@ -24,16 +23,7 @@ def uncertain(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="session")
-def stock_madminer() -> Iterator[Python]:
+def stock_madminer(tmp_path_factory: pytest.TempPathFactory) -> Python:
     """Stock MadMiner without any work-around, which takes seconds to import, for programs of tests."""
-    with forking_python(["madminer.core", "madminer.lhe", "madminer.delphes", "madminer.analysis"]) as python:
-        yield python
-
-
-@pytest.fixture
-def plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same empty figure in place of each, for tests that look at none: drawing all takes seconds."""
-    from mmc.jobs.report import figures
-
-    drawn = cache(partial(figures.render, figures.make_figure(1.0, 1.0)[0]))
-    monkeypatch.setattr(figures, "render", lambda _figure, image_format: drawn(image_format))
+    imported = ["madminer.core", "madminer.lhe", "madminer.delphes", "madminer.analysis"]
+    return python_of(forking_once("python-c", "tests.given_program", imported, dict(os.environ), tmp_path_factory))

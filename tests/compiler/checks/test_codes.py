@@ -4,6 +4,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from mmc.compiler.checks.codes import CODES, FAMILIES
@@ -12,8 +13,12 @@ from mmc.compiler.checks.context import RULES
 from tests.support import ROOT
 
 COMPILER = ROOT / "compiler" / "mmc" / "compiler"
-MODULES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(COMPILER.rglob("*.py"))}
 ID = re.compile(r"MMC\d{3}")
+
+
+@cache
+def modules() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(COMPILER.rglob("*.py"))}
 
 
 def declared(tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -50,21 +55,21 @@ def texts(tree: ast.Module) -> Iterator[str]:
 
 
 def test_every_code_is_declared_once_and_gathered() -> None:
-    found = [pair for tree in MODULES.values() for pair in declared(tree)]
+    found = [pair for tree in modules().values() for pair in declared(tree)]
     assert Counter(name for name, _ in found) == Counter(list(CODES)), "each once, and `codes` gathers them all"
     assert all(name == code == CODES[code].id for name, code in found)
 
 
 def test_a_code_stands_with_what_reports_it() -> None:
     astray: dict[Path, set[str]] = {}
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         if strange := {name for name, _ in declared(tree)} - set(reported(tree)):
             astray[path] = strange
     assert astray == {}
 
 
 def test_codes_are_named_by_their_constants() -> None:
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         assert sorted(texts(tree)) == sorted(code for _, code in declared(tree)), path
 
 

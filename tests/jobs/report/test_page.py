@@ -70,7 +70,7 @@ def entry(results: dict[str, Any], name: str) -> Any:
     return next(record for record in results["methods"] if record["name"] == name)
 
 
-def test_everything_that_closure_tests_say(found: Any) -> None:
+def test_everything_that_closure_tests_say(found: Any, request: pytest.FixtureRequest) -> None:
     results, grids, settings = found
     alice = entry(results, "alice")
     before = {"closure": {**alice["closure"], "joint": JOINT}, "verdict": "failed", "reasons": ["off by far"]}
@@ -89,6 +89,8 @@ def test_everything_that_closure_tests_say(found: Any) -> None:
         "coverage of toys",
     ]
     assert len(panels[1].containers) == 2  # also before calibration
+    assert drawn["closure_alice"].svg != drawn["contours_c1_c2"].svg
+    request.getfixturevalue("plain_figures")  # in place of all others
     page = render(Page(results, grids, drawn))
     assert "? doubtful" in page and "before isotonic" in page and "off by far" in page
     table, _, why = page.partition('<h2 id="closure">')[2].partition("Why methods did not pass")
@@ -101,7 +103,9 @@ def test_everything_that_closure_tests_say(found: Any) -> None:
     )
 
 
-def test_information_that_is_left_when_nuisance_parameters_are_profiled(found: Any) -> None:
+def test_information_that_is_left_when_nuisance_parameters_are_profiled(
+    found: Any, request: pytest.FixtureRequest
+) -> None:
     """The table and the ellipse of an estimator show the profiled information."""
     results, grids, settings = found
     assert '<p class="soft">Profiled:' not in render(Page(results, grids, {}))
@@ -110,6 +114,7 @@ def test_information_that_is_left_when_nuisance_parameters_are_profiled(found: A
     full["profiled"] = (0.25 * np.array(full["matrix"])).tolist()
     drawn = pictures(results, grids, settings)
     assert drawn["fisher_c1_c2"].svg != before
+    request.getfixturevalue("plain_figures")  # in place of all others
     assert '<p class="soft">Profiled:' in render(Page(results, grids, drawn))
 
 
@@ -127,10 +132,12 @@ def test_trials_of_a_search(found: Any) -> None:
     assert "sally.scan-1 (chosen)" in page and "the loss is not finite" in page and "validation loss" in page
 
 
-def test_limits_besides_the_expected_ones(found: Any) -> None:
+def test_limits_besides_the_expected_ones(found: Any, request: pytest.FixtureRequest) -> None:
     results, grids, settings = found
     drawn = pictures(results, grids, settings)
-    assert {"observed_contours_c1_c2", "without_rate_profile_c1", "observed_without_rate_contours_c1_c2"} <= set(drawn)
+    names = ("observed_contours_c1_c2", "without_rate_profile_c1", "observed_without_rate_contours_c1_c2")
+    assert len({drawn[name].svg for name in names}) == 3
+    request.getfixturevalue("plain_figures")  # in place of all others
     assert drawn["observed_contours_c1_c2"].title.endswith(", observed")
     page = render(Page(results, grids, drawn))
     assert "Limits, observed" in page and "Limits, without the rate" in page

@@ -170,7 +170,7 @@ def test_the_same_results_give_the_same_bytes(run: dict[str, Any], whole: Path) 
     assert first == again
 
 
-def test_only_baselines(run: dict[str, Any]) -> None:
+def test_only_baselines(run: dict[str, Any], plain_figures: None) -> None:
     content = results(report(run, "events", "baseline"))
     assert content["methods"] == [] and set(content["figures"]) == {*LIMITS, "closure_histogram", *FISHER}
 
@@ -186,7 +186,9 @@ def test_limits_at_a_further_luminosity_have_figures_of_their_own(run: dict[str,
         found[1]["infinite_simulation"]["allowed_area"]["0.95"]
         < found[0]["infinite_simulation"]["allowed_area"]["0.95"]
     )
-    content = results(learning.report(events=run["events"], baseline=[first, more, run["baseline"][2]]))
+    content = results(
+        learning.report(formats=["svg"], events=run["events"], baseline=[first, more, run["baseline"][2]])
+    )
     assert set(content["figures"]) == {*LIMITS, *(f"{name}_36_1fb" for name in LIMITS), *FISHER}
     assert [entry.get("luminosity") for entry in content["baselines"]] == [None, "36.1fb"]
     assert content["evaluation"]["luminosity_pb"] == learning.evaluation["luminosity_pb"]
@@ -201,18 +203,18 @@ def test_edges_of_the_score_are_edges(run: dict[str, Any]) -> None:
     assert (first["log_likelihood_ratio"] != adaptive["log_likelihood_ratio"]).any()
 
 
-def test_only_methods(run: dict[str, Any]) -> None:
+def test_only_methods(run: dict[str, Any], plain_figures: None) -> None:
     content = results(report(run, "model", "limits"))
     assert content["baselines"] == [] and content["fisher_information"] is None and content["events"] is None
 
 
-def test_limits_without_their_models(run: dict[str, Any]) -> None:
+def test_limits_without_their_models(run: dict[str, Any], plain_figures: None) -> None:
     content = results(report(run, "limits"))
     assert [entry["training"] for entry in content["methods"]] == [None, None]
     assert set(content["figures"]) == {*LIMITS, "closure_sally", "closure_carl"}
 
 
-def test_only_fisher_information(run: dict[str, Any]) -> None:
+def test_only_fisher_information(run: dict[str, Any], plain_figures: None) -> None:
     content = results(run["learning"].report(events=run["events"], baseline=run["baseline"][2:]))
     assert set(content["figures"]) == set(FISHER) and content["evaluation"]["n_expected"] > 0
 
@@ -235,7 +237,7 @@ def test_groups_of_samples(tmp_path: Path, toy_events: Path) -> None:
         for kind, own in (("rate", {}), ("fisher", {"observable": None, "bins": 5}))
     ]
     inputs = {"events": learning.events, "model": models, "limits": limits, "baseline": baselines}
-    folder = learning.report(groups=groups, **inputs)
+    folder = learning.report(groups=groups, formats=["svg"], **inputs)
     content = results(folder)
     assert content["events"] is content["evaluation"] is content["fisher_information"] is None
     assert list(content["groups"]) == groups
@@ -259,7 +261,7 @@ def test_other_numbers_of_parameters(tmp_path: Path, parameters: int, n_contours
     learning.evaluation["grid"] = {f"c{k + 1}": {"range": [-1.0, 1.0], "points": 6 + k} for k in range(parameters)}
     model = learning.train("sally", learning.sample("sally"))
     inputs = {"model": [model], "limits": [learning.evaluate("sally", model)], "baseline": [learning.baseline("rate")]}
-    content = results(learning.report(events=[learning.events], **inputs))
+    content = results(learning.report(formats=["svg"], events=[learning.events], **inputs))
     assert sum(name.startswith("contours") for name in content["figures"]) == n_contours
     assert ("p_values_c1" in content["figures"]) is (parameters == 1)
 
@@ -273,7 +275,7 @@ def test_any_label_means_itself(run: dict[str, Any], first: str, second: str) ->
         assert axis_label(label) in (label, plain(label))
 
 
-def test_text_of_the_study_is_escaped(run: dict[str, Any], tmp_path: Path) -> None:
+def test_text_of_the_study_is_escaped(run: dict[str, Any], tmp_path: Path, plain_figures: None) -> None:
     learning: Learning = run["learning"]
     spoilt = tmp_path / "rate"
     spoilt.mkdir()

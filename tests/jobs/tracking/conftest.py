@@ -7,6 +7,12 @@ import pytest
 from tests.jobs import fake_step
 
 
+@pytest.fixture(scope="session", autouse=True)
+def imported() -> None:
+    """MLflow, which takes seconds to import, before a store has to answer in time."""
+    pytest.importorskip("mlflow")
+
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     credentials = pytest.importorskip("mlflow.utils.credentials")
