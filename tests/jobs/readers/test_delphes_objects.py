@@ -20,7 +20,7 @@ from mmc.jobs.readers import delphes_objects
 from mmc.jobs.readers.expressions import Definitions, evaluate
 from mmc.jobs.readers.values import Definition, UnusualExpressionError
 
-from tests.compiler.expressions.test_checker import DEFINED, expressions, passes
+from tests.compiler.expressions.test_real_particles import DEFINED, expressions, passes
 from tests.jobs.event_files import assert_close, expected_value, write_root
 
 N_EVENTS = 200

@@ -21,7 +21,8 @@ from mmc.jobs.readers.les_houches_objects import Columns, Detector
 from mmc.jobs.readers.reading import define
 from mmc.jobs.readers.values import Definition, UnusualExpressionError
 
-from tests.compiler.expressions.test_checker import DEFINED, PUBLISHED, expressions, passes
+from tests.compiler.expressions.test_checker import PUBLISHED
+from tests.compiler.expressions.test_real_particles import DEFINED, expressions, passes
 from tests.jobs.event_files import (
     HEADER,
     assert_close,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from mmc.jobs.statistics.limits import Grid, Limits
-from mmc.jobs.statistics.projections import crossings, profile, projections, slice_through
+from mmc.jobs.statistics.projections import each_intervals, profile, projections, slice_through
 from scipy.stats import chi2
 
 INFORMATION = np.array([[4.0, 1.5, 0.3], [1.5, 3.0, -0.4], [0.3, -0.4, 2.0]])
@@ -64,9 +64,10 @@ def test_slices_go_through_the_point_next_to_the_true_one_and_have_their_own_bes
 def test_two_intervals_an_open_one_and_none() -> None:
     axis = np.linspace(0.0, 6.0, 7)
     q = np.array([0.0, 4.0, 16.0, 4.0, 0.0, 4.0, np.inf])
-    (first, second) = crossings(axis, -0.5 * q, 0.68)
+    curves = np.array([-0.5 * q, np.zeros(7), np.full(7, -50.0)])
+    found = [each["a"] for each in each_intervals({"a": axis}, [curves], [0.68, 0.99])]
+    (first, second) = found[0]["0.68"]
     assert first == pytest.approx([0.0, 0.5 * chi2.ppf(0.68, 1) ** 0.5])
     assert second == pytest.approx([4.0 - first[1], 4.0 + first[1]])
-    assert crossings(axis, -0.5 * q, 0.99)[-1][1] == 5.0  # the next point is excluded altogether
-    assert crossings(axis, np.zeros(7), 0.68) == [[0.0, 6.0]]
-    assert crossings(axis, np.full(7, -50.0), 0.68) == []
+    assert found[0]["0.99"][-1][1] == 5.0  # the next point is excluded altogether
+    assert [each["0.68"] for each in found[1:]] == [[[0.0, 6.0]], []]

@@ -13,7 +13,8 @@ import pytest
 from mmc.jobs.formats import hepmc, les_houches_table
 from mmc.jobs.formats.les_houches_head import read_head
 
-from tests.jobs.formats.test_les_houches_normalise import HEADER, INFO, write_lhe
+from tests.jobs.formats.test_les_houches_cross_sections import INFO
+from tests.jobs.formats.test_les_houches_normalise import HEADER, write_lhe
 from tests.jobs.madgraph import BENCHMARKS, PARAMETERS, setup
 from tests.jobs.physics import Folder, names
 from tests.support import SHARED_DATA

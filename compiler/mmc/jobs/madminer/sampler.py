@@ -10,6 +10,7 @@ import numpy as np
 from mmc.errors import StepError
 from mmc.jobs.madminer import analysis_workarounds
 from mmc.jobs.madminer.balance import balance_shares, mean_weights
+from mmc.jobs.madminer.event_block import BYTES, Block
 from mmc.jobs.madminer.event_rows import block_rows, width
 
 MOST = 1 << 29
@@ -41,6 +42,7 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             self._means: dict[Any, Any] = {}
             """The mean weights of some events, for the balance heuristic."""
             self._sums: dict[Any, tuple[Any, ...]] = {}
+            self._closest: dict[Any, int | None] = {}
             self.resamples = False
             """Whether events count a random number of times, Poisson-distributed with mean 1 (bootstrap)."""
             self._states: dict[Any, Any] = {}
@@ -50,13 +52,26 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             self.negative = 0.0
             """The largest fraction of the cross section at a point that events with negative weights have."""
 
+        def _find_closest_benchmark(self, theta: Any) -> int | None:
+            key = None if theta is None else np.asarray(theta).tobytes()
+            if key not in self._closest:
+                self._closest[key] = super()._find_closest_benchmark(theta)
+            return self._closest[key]
+
+        def _combine_thetas_nus(self, all_thetas: Any, all_nus: Any) -> Any:
+            """Each point with the nuisance parameters in further columns; nominal ones, which are None, are 0."""
+            if self.nuisance_morpher is None:
+                return all_thetas
+            nominal = np.zeros((len(all_thetas[0]), self.n_nuisance_parameters))
+            numbers = [nominal if nus.dtype == object else nus for nus in all_nus]
+            return [np.hstack(both) for both in zip(all_thetas, numbers, strict=True)]
+
         def event_loader(self, start: int = 0, end: int | None = None, **options: Any) -> Any:
             near = options.pop("generated_close_to", None)
             assert not options, options
-            for x, weights in self._loaded(start, end, near):
-                yield x, weights.copy()  # the caller scales the weights in place
+            yield from self._loaded(start, end, near)  # for MadMiner's `_sample_set`
 
-        def _loaded(self, start: int, end: int | None, near: Any) -> Iterable[tuple[Any, Any]]:
+        def _loaded(self, start: int, end: int | None, near: Any) -> Iterable[tuple[Any, Block]]:
             """Observables and weights of some events a block at a time, which stay in memory as far as they fit."""
             benchmark = self._find_closest_benchmark(near)
             key = (start, end, benchmark, self.resamples)
@@ -65,8 +80,9 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             if any(other[:2] != (start, end) for other in self._batches):  # the samples of that partition are drawn
                 self._batches.clear()
                 self._kept = 0
-            batches = self._resampled(self._batches_of(start, end, near), key)
-            n_bytes = self._width * ((end or self.n_samples) - start)
+            weighted = self._resampled(self._batches_of(start, end, near), key)
+            batches = ((x, Block(weights, self.nuisance_morpher)) for x, weights in weighted)
+            n_bytes = (self._width + BYTES * self.n_nuisance_parameters) * ((end or self.n_samples) - start)
             if benchmark is not None:
                 n_near = self.n_events_generated_per_benchmark[benchmark] + self.n_events_backgrounds
                 n_bytes = n_bytes * int(n_near) // self.n_samples
@@ -171,9 +187,9 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             start, end, _ = self._calculate_partition_bounds(*where.values())
             x, weights = np.empty((len(rows), self.n_observables)), np.empty((len(rows), self.n_benchmarks))
             done = 0
-            for some_x, some_weights in self._loaded(start, end, near):
+            for some_x, block in self._loaded(start, end, near):
                 here = (rows >= done) & (rows < done + len(some_x))
-                x[here], weights[here] = some_x[rows[here] - done], some_weights[rows[here] - done]
+                x[here], weights[here] = some_x[rows[here] - done], block.weights[rows[here] - done]
                 done += len(some_x)
             return x, weights
 
@@ -187,8 +203,8 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             (total,), _ = self.xsecs([theta], [nu], generated_close_to=near, **where)
             if not total > 0.0:
                 raise RuntimeError(f"the cross section is not positive {self._place(theta)}")
-            batches = self._loaded(start, end, near)
-            return factor / total * np.concatenate([mdot(matrix, w) * self._factors(nu, w) for _, w in batches])
+            blocks = (block for _, block in self._loaded(start, end, near))
+            return factor / total * np.concatenate([mdot(matrix, each.weights) * each.factors(nu) for each in blocks])
 
         def _place(self, theta: Any) -> str:
             values = zip(self.parameters, self._get_theta_value(theta), strict=True)
@@ -248,56 +264,52 @@ def make_sampler(path: Path, *, balanced: bool = True) -> Any:
             key = (point, partition, test_split, validation_split, self._find_closest_benchmark(generated_close_to))
             if key not in self._sums:
                 start, end, factor = self._calculate_partition_bounds(partition, test_split, validation_split)
-                total, squares, varied, n_events = 0.0, 0.0, 0.0, 0
-                for _, w in self._loaded(start, end, generated_close_to):
-                    factors = self._factors(nu, w)
+                total: Any = 0.0
+                squares: Any = 0.0
+                varied: Any = 0.0
+                n_events = 0
+                for _, block in self._loaded(start, end, generated_close_to):
+                    factors, w = block.factors(nu), block.weights
                     total, squares = total + factors @ w, squares + factors @ w**2
-                    varied = varied + (factors * self._slopes(nu, w)) @ w
+                    varied = varied + (factors * block.slopes(nu)) @ w
                     n_events += len(w)
                 if not n_events:
                     raise RuntimeError(f"no event was generated near {generated_close_to}")
                 self._sums[key] = (factor * total, factor**2 * squares, factor * varied)
             return self._sums[key]
 
-        def _factors(self, nu: Any, weights: Any) -> Any:
-            """The factors of the nuisance parameters on the event weights, shape (events,)."""
-            return np.ones(len(weights)) if nu is None else self._calculate_nuisance_factors([nu], weights)[0]
-
-        def _slopes(self, nu: Any, weights: Any) -> Any:
-            """Derivatives of the logarithm of the weights by the nuisance parameters, shape (parameters, events)."""
-            if self.nuisance_morpher is None:
-                return np.zeros((0, len(weights)))
-            return self.nuisance_morpher.calculate_log_nuisance_factor_gradients(nu, weights)
+        def _weights(self, thetas: Any, nus: Any, block: Block, theta_matrices: Any) -> Any:
+            factors = np.stack([block.factors(nu) for nu in nus])
+            return factors * mdot(np.asarray(theta_matrices), block.weights)
 
         def _weight_gradients(
-            self, thetas: Any, nus: Any, weights: Any, gradients: str, **matrices: Sequence[Any]
+            self, thetas: Any, nus: Any, block: Block, gradients: str, **matrices: Sequence[Any]
         ) -> Any:
-            return _Gradients(self, nus, weights, by_nu=gradients == "all", **matrices)
+            return _Gradients(nus, block, by_nu=gradients == "all", **matrices)
 
     class _Gradients:
         """Gradients of the weights, shape (points, parameters, events), computed for the requested events."""
 
         def __init__(
             self,
-            sampler: CachedSampler,
             nus: Any,
-            weights: Any,
+            block: Block,
             *,
             by_nu: bool,
             theta_matrices: Sequence[Any],
             theta_gradient_matrices: Sequence[Any],
         ) -> None:
-            self._sampler, self._nus, self._weights, self._by_nu = sampler, nus, weights, by_nu
+            self._nus, self._block, self._by_nu = nus, block, by_nu
             self._matrices, self._gradients = np.asarray(theta_matrices), np.asarray(theta_gradient_matrices)
 
         def __getitem__(self, key: tuple[slice, slice, Any]) -> Any:
-            weights = self._weights[key[2]]
-            factors = np.stack([self._sampler._factors(nu, weights) for nu in self._nus])
-            found = mdot(self._gradients, weights) * factors[:, np.newaxis]
+            block = self._block.rows(key[2])
+            factors = np.stack([block.factors(nu) for nu in self._nus])
+            found = mdot(self._gradients, block.weights) * factors[:, np.newaxis]
             if not self._by_nu:
                 return found
-            at_points = mdot(self._matrices, weights) * factors
-            slopes = np.stack([self._sampler._slopes(nu, weights) for nu in self._nus])
+            at_points = mdot(self._matrices, block.weights) * factors
+            slopes = np.stack([block.slopes(nu) for nu in self._nus])
             return np.concatenate([found, slopes * at_points[:, np.newaxis]], axis=1)
 
     return CachedSampler()

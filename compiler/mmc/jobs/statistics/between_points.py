@@ -102,15 +102,18 @@ def _refined(values: Array, n: int) -> Array:
     """The same along the first axis."""
     size = len(values)
     points, fine = np.arange(size), np.linspace(0.0, size - 1.0, (size - 1) * n + 1)
-    found = PchipInterpolator(points, values)(fine)
-    if size > 3:
-        bends = np.diff(values, 2, axis=0)
-        alike = _alike(bends[:-1], bends[1:])
-        alike = np.concatenate([alike[:1], alike, alike[-1:]])  # of the interval after each point but the last
-        smooth = CubicHermiteSpline(points, values, np.gradient(values, axis=0, edge_order=2))(fine)
+    if size <= 3:
+        return np.asarray(PchipInterpolator(points, values)(fine))
+    bends = np.diff(values, 2, axis=0)
+    alike = _alike(bends[:-1], bends[1:])
+    alike = np.concatenate([alike[:1], alike, alike[-1:]])  # of the interval after each point but the last
+    found: Array = CubicHermiteSpline(points, values, np.gradient(values, axis=0, edge_order=2))(fine)
+    rough = ~alike.all(axis=0)
+    if rough.any():
         interval = np.minimum(fine.astype(int), size - 2)
-        found = np.where(alike[interval], smooth, found)
-    return np.asarray(found)
+        monotonic = PchipInterpolator(points, values[:, rough])(fine)
+        found[:, rough] = np.where(alike[:, rough][interval], found[:, rough], monotonic)
+    return found
 
 
 def _alike(one: Array, other: Array) -> npt.NDArray[np.bool_]:

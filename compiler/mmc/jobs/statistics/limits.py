@@ -25,7 +25,7 @@ from mmc.jobs.statistics.allowed_areas import allowed_areas
 from mmc.jobs.statistics.between_points import highest, maximum
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
-from mmc.jobs.statistics.projections import Intervals, intervals, profiles, projections, slice_through
+from mmc.jobs.statistics.projections import Intervals, each_intervals, intervals, profiles, projections, slice_through
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
 
@@ -323,7 +323,7 @@ class Limits:
     def _intervals_of(self, ratios: Array, levels: Sequence[float]) -> list[Intervals]:
         """The same for each of several ln λ of shape (sets, \\*grid)."""
         curves = [profiles(ratios, [k]) for k in range(len(self.grid.axes))]
-        return [intervals(self.grid.axes, each, levels) for each in zip(*curves, strict=True)]
+        return each_intervals(self.grid.axes, curves, levels)
 
     def arrays(self) -> dict[str, Array]:
         """The arrays of ``limits.npz``: ``axis_NAME``, and ``p_values`` and ``log_likelihood_ratio`` on the grid.

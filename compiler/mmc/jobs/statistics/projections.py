@@ -60,20 +60,35 @@ def _kept_axes(n: int) -> Iterator[tuple[int, ...]]:
 
 def intervals(axes: Mapping[str, Array], curves: Sequence[Array], levels: Sequence[float]) -> Intervals:
     """The confidence intervals of each parameter, from the curve of ln λ along its axis."""
-    return {
-        name: {str(level): crossings(axis, curve, level) for level in levels}
-        for (name, axis), curve in zip(axes.items(), curves, strict=True)
-    }
+    return each_intervals(axes, [curve[np.newaxis] for curve in curves], levels)[0]
 
 
-def crossings(axis: Array, curve: Array, level: float) -> list[list[float]]:
-    """First and last value of each interval where -2 ln λ is at most the χ² quantile for one degree of freedom.
+def each_intervals(axes: Mapping[str, Array], curves: Sequence[Array], levels: Sequence[float]) -> list[Intervals]:
+    """The same of several likelihoods, from their curves along each axis, shape (sets, points)."""
+    limits = {str(level): float(np.sqrt(chdtri(1, 1.0 - level))) for level in levels}
+    roots = [_roots(axis, each) for axis, each in zip(axes.values(), curves, strict=True)]
+    return [
+        {
+            name: {level: _crossings(axis, root, limit) for level, limit in limits.items()}
+            for name, (axis, root) in zip(axes, one, strict=True)
+        }
+        for one in zip(*roots, strict=True)
+    ]
 
-    Ends are interpolated in the square root of -2 ln λ, which is linear for a Gaussian likelihood on both sides of the
-    maximum between the points. An interval that reaches an end of the axis may be open there.
+
+def _roots(axis: Array, curves: Array) -> list[tuple[Array, Array]]:
+    """The axis with the maximum between the points, and the square root of -2 ln λ there, of each curve."""
+    best, (places,) = maximum(curves.T, 1)
+    full = [_with_maximum(axis, *one) for one in zip(curves, best, places.tolist(), strict=True)]
+    return [(values, np.sqrt(np.maximum(-2.0 * curve, 0.0))) for values, curve in full]
+
+
+def _crossings(axis: Array, root: Array, limit: float) -> list[list[float]]:
+    """First and last value of each interval where the square root of -2 ln λ is at most a limit.
+
+    Ends are interpolated in the root, which is linear for a Gaussian likelihood on both sides of the maximum between
+    the points. An interval that reaches an end of the axis may be open there.
     """
-    axis, curve = _with_maximum(axis, curve)
-    root, limit = np.sqrt(np.maximum(-2.0 * curve, 0.0)), float(np.sqrt(chdtri(1, 1.0 - level)))
     inside = root <= limit
     edges = np.flatnonzero(np.diff(inside.astype(int)))
     ends = [_between(axis, root, limit, int(k)) for k in edges]
@@ -81,10 +96,9 @@ def crossings(axis: Array, curve: Array, level: float) -> list[list[float]]:
     return [[low, high] for low, high in list(pairwise(ends))[::2]]
 
 
-def _with_maximum(axis: Array, curve: Array) -> tuple[Array, Array]:
+def _with_maximum(axis: Array, curve: Array, best: float, place: float) -> tuple[Array, Array]:
     """The axis and the curve with the maximum between the points."""
-    best, (place,) = maximum(curve, 1)
-    if float(place).is_integer():
+    if place.is_integer():
         return axis, curve
     k = int(place) + 1
     return np.insert(axis, k, np.interp(place, np.arange(len(axis)), axis)), np.insert(curve, k, best)
