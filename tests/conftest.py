@@ -90,12 +90,13 @@ def programs_mind_signals() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def quick_jobs() -> Iterator[dict[str, str]]:
-    """An environment in which the jobs of an engine start quickly."""
+def quick_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An environment in which the jobs of an engine start quickly, for all workers."""
     for package in ("madminer", "pythia8mc", "torch"):
         if find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     from tests.engines import quick_jobs
 
-    with quick_jobs() as environment:
+    base = tmp_path_factory.getbasetemp()
+    with quick_jobs((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "jobs.server") as environment:
         yield environment
