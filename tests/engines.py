@@ -74,6 +74,16 @@ ENGINES = {
 _servers = ExitStack()
 
 
+def small_study() -> dict[str, Any]:
+    """The tiny study with one of its parameters and two of its methods: every stage, in 22 jobs."""
+    study: dict[str, Any] = yaml.safe_load((STUDIES / "drell-yan" / "tiny.yaml").read_text(encoding="utf-8"))
+    for named in (study["parameters"], study["evaluation"]["grid"]):
+        del named["c_LR"]
+    del study["methods"]["alice"]
+    along = {name: point for name, point in study["benchmarks"].items() if not point.pop("c_LR")}
+    return study | {"benchmarks": along}
+
+
 @contextmanager
 def quick_jobs(shared: Path | None = None) -> Iterator[dict[str, str]]:
     """An environment in which `mmc` is forked off a process that has imported much.
