@@ -1,5 +1,6 @@
 """Targets run by their engines, with real steps whose jobs start quickly."""
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -72,6 +73,7 @@ ENGINES = {
 }
 """Those that take long to import what they need, and what else than their programs import at first."""
 _servers = ExitStack()
+atexit.register(_servers.close)
 
 
 def small_study() -> dict[str, Any]:
@@ -136,11 +138,13 @@ def quickly(words: list[str], environment: Mapping[str, str]) -> list[str]:
 def forked(program: Path) -> Path:
     """An engine, forked off a process that has imported it, for the rest of the tests of this process.
 
-    Yadage is that without what makes it slow.
+    Yadage is that without what makes it slow. An engine without its Python beside it stays as it is.
     """
+    python = program.with_name("python")
+    if not python.exists():
+        return program
     run = YADAGE if program.name == "yadage-run" else program
     imported = ENGINES[program.name]
-    python = program.with_name("python")
     programs = _servers.enter_context(forking(program.name, str(run), imported, dict(os.environ), python))
     return programs / program.name
 

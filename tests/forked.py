@@ -3,7 +3,6 @@
 What runs is the program's own code, with its words, folder, environment and files, in a process of its own.
 """
 
-import atexit
 import fcntl
 import json
 import os
@@ -19,6 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from multiprocessing.util import _exit_function
 from pathlib import Path
 from typing import IO, Any
 
@@ -119,7 +119,7 @@ def _let_go(server: subprocess.Popen[bytes]) -> None:
     for pipe in (server.stdin, server.stdout):
         assert pipe is not None
         pipe.close()
-    server.returncode = 0  # nobody waits for it
+    server.returncode = 0  # so that Popen does not complain of a process that others may still use
 
 
 def serve(address: str, module: str, imported: Sequence[str]) -> None:
@@ -185,7 +185,7 @@ def _run(client: socket.socket, files: Sequence[int], module: str) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
-        atexit._run_exitfuncs()  # those of multiprocessing end the processes of a pool
+        _exit_function()  # that of multiprocessing, which ends the processes of a pool
         sys.stdout.flush()
         sys.stderr.flush()
         client.sendall(str(code).encode())
