@@ -30,7 +30,6 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDY = ROOT / "studies" / "drell-yan" / "tiny.yaml"
 BASE = "localhost/mmc-python:bookworm"
 DEBIAN = "bookworm"
 """Has Python 3.11, for which all packages have wheels."""
@@ -94,15 +93,12 @@ def _scratch() -> Iterator[Path]:
 
 
 def _study() -> dict[str, Any]:
-    """The tiny study in the image, with one of its parameters and two of its methods: every stage, in 21 jobs."""
-    study: dict[str, Any] = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
-    for named in (study["parameters"], study["evaluation"]["grid"]):
-        del named["c_LR"]
-    del study["methods"]["alice"]
+    """A small study in the image, with as few jobs as every stage needs: 21."""
+    from tests.engines import small_study
+
+    study = small_study()
     study["generation"]["samples"]["signal"]["events"] = {"default": 400}
-    along = {name: point for name, point in study["benchmarks"].items() if not point.pop("c_LR")}
-    execution = {"images": {"physics": IMAGE, "learning": IMAGE}, "batch": {"jobs_per_task": 10}}
-    return study | {"benchmarks": along, "execution": execution}
+    return study | {"execution": {"images": {"physics": IMAGE, "learning": IMAGE}, "batch": {"jobs_per_task": 10}}}
 
 
 def _prepare_podman(scratch: Path) -> None:

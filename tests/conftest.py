@@ -103,14 +103,16 @@ def programs_mind_signals() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def quick_jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which the jobs of an engine start quickly."""
+def quick_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An environment in which the jobs of an engine start quickly, for all workers."""
     for package in ("madminer", "pythia8mc", "torch"):
         if find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
-    from tests.engines import quick_jobs_of_all
+    from tests.engines import quick_jobs
+    from tests.support import place_of_all
 
-    return quick_jobs_of_all(tmp_path_factory)
+    with quick_jobs(place_of_all("jobs.server", tmp_path_factory)) as environment:
+        yield environment
 
 
 @pytest.fixture

@@ -1,19 +1,23 @@
 """Targets run by their engines, with real steps whose jobs start quickly."""
 
+import atexit
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from mmc.jobs.steps.runner import THREAD_LIMITS
 
 from tests.forked import forking
 from tests.slurm import cluster, wait_until_empty
-from tests.support import RUN_WITH_PATH, forking_once
+from tests.support import RUN_WITH_PATH, STUDIES
 
 YADAGE = Path(__file__).with_name("quick_yadage.py")
 YADAGE_RUN = [
@@ -57,30 +61,42 @@ IMPORTED = (
     "tests.ready_jobs",
     "torch._dynamo",
     "uproot",
-    "vector",
+    "vector._compute.lorentz",
 )
 """What takes the jobs long to import."""
+ENGINES = {
+    "cwltool": (),
+    "yadage-run": (),
+    "snakemake": ("snakemake.workflow",),
+    "toil-cwl-runner": ("toil.leader",),
+    "_toil_worker": ("toil.cwl.cwltoil",),
+}
+"""Those that take long to import what they need, and what else than their programs import at first."""
+_servers = ExitStack()
+atexit.register(_servers.close)
+
+
+def small_study() -> dict[str, Any]:
+    """The tiny study with one of its parameters and two of its methods: every stage, in 22 jobs."""
+    study: dict[str, Any] = yaml.safe_load((STUDIES / "drell-yan" / "tiny.yaml").read_text(encoding="utf-8"))
+    for named in (study["parameters"], study["evaluation"]["grid"]):
+        del named["c_LR"]
+    del study["methods"]["alice"]
+    along = {name: point for name, point in study["benchmarks"].items() if not point.pop("c_LR")}
+    return study | {"benchmarks": along}
 
 
 @contextmanager
-def quick_jobs() -> Iterator[dict[str, str]]:
-    """An environment in which `mmc` is forked off a process that has imported much."""
-    with forking("mmc", "mmc", IMPORTED, _environment()) as programs:
-        yield _with_mmc(programs)
+def quick_jobs(shared: Path | None = None) -> Iterator[dict[str, str]]:
+    """An environment in which `mmc` is forked off a process that has imported much.
 
-
-def quick_jobs_of_all(factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The same for all cores of a run of tests."""
-    return _with_mmc(forking_once("mmc", "mmc", IMPORTED, _environment(), factory))
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONWARNINGS": "ignore"} | dict.fromkeys(THREAD_LIMITS, "1")
-
-
-def _with_mmc(programs: Path) -> dict[str, str]:
-    path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
-    return {**os.environ, "PYTHONWARNINGS": "ignore", "PATH": path}
+    :param shared: a file by which all processes that name it share this process
+    """
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    ready = environment | dict.fromkeys(THREAD_LIMITS, "1")
+    with forking("mmc", "mmc", IMPORTED, ready, shared=shared) as programs:
+        path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+        yield environment | {"PATH": path}
 
 
 def compile_target(target: str, study: Path, folder: Path, environment: dict[str, str]) -> None:
@@ -111,13 +127,26 @@ def run_target(target: str, folder: Path, environment: dict[str, str]) -> Path:
 
 
 def quickly(words: list[str], environment: Mapping[str, str]) -> list[str]:
-    """The words that run the same program of this PATH, Yadage without what makes it slow; skips if it is not there."""
+    """The words that run the same program of this PATH, forked; skips if it is not there."""
     found = shutil.which(words[0], path=environment["PATH"])
     if found is None:
         pytest.skip(f"{words[0]} is not installed")
-    if words[0] != "yadage-run":
-        return words
-    return [str(Path(found).with_name("python")), str(YADAGE), *words[1:]]
+    return [str(forked(Path(found))), *words[1:]] if Path(found).name in ENGINES else words
+
+
+@cache
+def forked(program: Path) -> Path:
+    """An engine, forked off a process that has imported it, for the rest of the tests of this process.
+
+    Yadage is that without what makes it slow. An engine without its Python beside it stays as it is.
+    """
+    python = program.with_name("python")
+    if not python.exists():
+        return program
+    run = YADAGE if program.name == "yadage-run" else program
+    imported = ENGINES[program.name]
+    programs = _servers.enter_context(forking(program.name, str(run), imported, dict(os.environ), python))
+    return programs / program.name
 
 
 def snakemake(variable: str) -> list[str]:
@@ -125,15 +154,17 @@ def snakemake(variable: str) -> list[str]:
     program = os.environ.get(variable)
     if not program:
         pytest.skip(f"{variable} does not name the program snakemake of an environment of its own")
-    return [program, "--rerun-incomplete", "--nocolor", "--printshellcmds"]
+    return [str(forked(Path(program))), "--rerun-incomplete", "--nocolor", "--printshellcmds"]
 
 
-def toil() -> list[str]:
-    """The words that run the toil-cwl-runner that a variable of the environment names; skips without it."""
+def toil() -> tuple[list[str], Path]:
+    """The words that run the toil-cwl-runner that a variable of the environment names, and the folder of the program
+    that its jobs are; skips without it."""
     program = os.environ.get("MMC_TOIL")
     if not program:
         pytest.skip("MMC_TOIL does not name the program toil-cwl-runner of an environment of its own")
-    return [program, "--no-container", "--preserve-entire-environment", "--retryCount", "0", "--logLevel", "ERROR"]
+    options = ["--no-container", "--preserve-entire-environment", "--retryCount", "0", "--logLevel", "ERROR"]
+    return [str(forked(Path(program))), *options], forked(Path(program).with_name("_toil_worker")).parent
 
 
 def succeed(words: list[str], folder: Path, environment: dict[str, str]) -> str:

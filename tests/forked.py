@@ -3,10 +3,12 @@
 What runs is the program's own code, with its words, folder, environment and files, in a process of its own.
 """
 
+import fcntl
 import gc
 import json
 import os
 import runpy
+import select
 import shutil
 import signal
 import socket
@@ -15,10 +17,11 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from multiprocessing.util import _exit_function
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
@@ -37,106 +40,137 @@ Python = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @contextmanager
-def forking_python(imported: Sequence[str], **environment: str) -> Iterator[Python]:
-    """`python -c` in processes that are forked off one which has imported these modules in this environment."""
-    with forking("python-c", "tests.given_program", imported, {**os.environ, **environment}) as programs:
-        yield python_of(programs)
+def forking_python(imported: Sequence[str], shared: Path | None = None, **environment: str) -> Iterator[Python]:
+    """`python -c` in processes that are forked off one which has imported these modules in this environment.
 
+    :param shared: as in :func:`forking`
+    """
+    with forking("python-c", "tests.given_program", imported, {**os.environ, **environment}, shared=shared) as programs:
 
-def python_of(programs: Path) -> Python:
-    """`python -c` in processes that are forked off the one that has put the program into this folder."""
+        def run(program: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+            command = [programs / "python-c", program, *words]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+            assert done.returncode == 0, done.stderr
+            return done
 
-    def run(program: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        command = [programs / "python-c", program, *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-        assert done.returncode == 0, done.stderr
-        return done
-
-    return run
+        yield run
 
 
 @contextmanager
 def forking(
-    name: str, module: str, imported: Sequence[str], environment: dict[str, str], python: Path = Path(sys.executable)
-) -> Iterator[Path]:
-    """A folder with a program of that name, which runs a module as `python -m` does.
-
-    :param imported: modules that are imported before the first run
-    :param python: of the environment that has them
-    """
-    folder = Path(tempfile.mkdtemp(prefix="forking-"))  # as the name of a socket has to be short
-    server = start(folder, name, module, imported, environment, python, os.getpid())
-    try:
-        yield folder / "bin"
-    finally:
-        server.kill()
-        server.wait()
-        shutil.rmtree(folder)
-
-
-def start(
-    folder: Path,
     name: str,
     module: str,
     imported: Sequence[str],
     environment: dict[str, str],
-    python: Path,
-    owner: int,
-) -> subprocess.Popen[bytes]:
-    """The process that forks the program, which it puts into `bin` of a folder, until it or its owner ends."""
-    program, address = folder / "bin" / name, str(folder / "socket")
+    python: Path = Path(sys.executable),
+    shared: Path | None = None,
+) -> Iterator[Path]:
+    """A folder with a program of that name, which runs a module as `python -m` does, or a file.
+
+    :param module: a module, or the path of a file, which is also run once under another name than `__main__`
+    :param imported: modules that are imported before the first run
+    :param python: of the environment that has them
+    :param shared: a file by which all processes that name it share one server; the first makes it
+    """
+    with ExitStack() as held:
+        if shared is None:
+            yield _started(name, module, imported, environment, python, held)
+        else:
+            with shared.open("a+") as known:
+                fcntl.flock(known, fcntl.LOCK_EX)
+                known.seek(0)
+                folder = known.read()
+                if not (folder and _joined(folder, held)):
+                    folder = str(_started(name, module, imported, environment, python, held))
+                    known.truncate(0)
+                    known.write(folder)
+            yield Path(folder)
+
+
+def _joined(programs: str, held: ExitStack) -> bool:
+    """Whether the server of this folder is there; it is kept until ``held`` ends."""
+    line = held.enter_context(socket.socket(socket.AF_UNIX))
+    try:
+        line.connect(str(Path(programs).with_name("socket")))
+        line.sendall(b"+")
+        return line.recv(1) == b"+"
+    except OSError:
+        return False
+
+
+def _started(
+    name: str, module: str, imported: Sequence[str], environment: dict[str, str], python: Path, held: ExitStack
+) -> Path:
+    """The folder with the program of a new server, which is kept until ``held`` ends."""
+    folder = Path(tempfile.mkdtemp(prefix="forking-"))  # as the name of a socket has to be short
+    program = folder / "bin" / name
+    address = str(folder / "socket")
     program.parent.mkdir()
     program.write_text(CLIENT.format(python=sys.executable, address=address, name=name))
     program.chmod(0o755)
-    words = [python, "-W", "ignore", "-m", __name__, address, str(owner), module, *imported]
+    words = [python, "-W", "ignore", "-m", __name__, address, module, *imported]
     server = subprocess.Popen(
-        words, cwd=Path(__file__).parents[1], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        words, cwd=Path(__file__).parents[1], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    assert server.stdout is not None
-    with server.stdout as told:
-        is_ready = told.readline() == b"ready\n"
-    if not is_ready:
-        raise AssertionError(f"the process that forks {name} ended with {server.wait()}")
-    return server
+    assert server.stdin is not None and server.stdout is not None
+    held.callback(_let_go, server)
+    assert server.stdout.readline() == b"ready\n"
+    return program.parent
 
 
-def serve(address: str, owner: int, module: str, imported: Sequence[str]) -> None:
-    """Run the module for each who asks, until this process is killed or its owner is gone, the process of a number."""
+def _let_go(server: subprocess.Popen[bytes]) -> None:
+    """Close the pipes to a server, which ends unless others use it."""
+    for pipe in (server.stdin, server.stdout):
+        assert pipe is not None
+        pipe.close()
+    server.returncode = 0  # so that Popen does not complain of a process that others may still use
+
+
+def serve(address: str, module: str, imported: Sequence[str]) -> None:
+    """Run the module for each who asks, until nobody is there who holds a line to this process.
+
+    The first line is the standard input, the others are connections that begin with a plus. A line ends with the
+    process that holds it, however that ends.
+    """
     gc.disable()
+    if os.sep in module:
+        runpy.run_path(module, run_name="imported")
     for name in imported:
         import_module(name)
-    gc.freeze()  # otherwise each child looks at all this, and so copies it
+    gc.freeze()  # otherwise each child examines all this, and so copies it
     gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
+    lines: list[IO[bytes] | socket.socket] = [os.fdopen(os.dup(0), "rb", 0)]
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen(64)
-        server.settimeout(2.0)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        while True:
-            try:
+        while lines:
+            for ready in select.select([server, *lines], [], [])[0]:
+                if ready is not server:
+                    lines.remove(ready)  # nothing is said on a line, so this is its end
+                    ready.close()
+                    continue
                 client, _ = server.accept()
-            except TimeoutError:
-                try:
-                    os.kill(owner, 0)
-                except ProcessLookupError:
-                    shutil.rmtree(Path(address).parent)
-                    return
-                continue
-            client.setblocking(True)
-            if os.fork() == 0:
-                server.close()
-                _run(client, module)
-            client.close()
+                said, files, _, _ = socket.recv_fds(client, 1, len(STREAMS))
+                if said == b"+":
+                    client.sendall(said)
+                    lines.append(client)
+                    continue
+                if os.fork() == 0:
+                    server.close()
+                    _run(client, files, module)
+                for file in [*files, client.detach()]:
+                    os.close(file)
+    shutil.rmtree(Path(address).parent)
 
 
-def _run(client: socket.socket, module: str) -> None:
-    """Run the module for this client, in this process, and end it."""
+def _run(client: socket.socket, files: Sequence[int], module: str) -> None:
+    """Run the module for this client, with its files as standard streams, in this process, and end it."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     code = 1
     try:
-        _, files, _, _ = socket.recv_fds(client, 1, 3)
         with client.makefile("rb") as request:
             words, folder, environment = json.load(request)
         for number, (file, name, mode) in enumerate(zip(files, STREAMS, "rww", strict=True)):
@@ -148,13 +182,17 @@ def _run(client: socket.socket, module: str) -> None:
         os.environ.clear()
         os.environ.update(environment)
         sys.argv[1:] = words
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if os.sep in module:
+            runpy.run_path(module, run_name="__main__")
+        else:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()
     finally:
+        _exit_function()  # that of multiprocessing, which ends the processes of a pool
         sys.stdout.flush()
         sys.stderr.flush()
         client.sendall(str(code).encode())
@@ -162,4 +200,4 @@ def _run(client: socket.socket, module: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:])
+    serve(sys.argv[1], sys.argv[2], sys.argv[3:])

@@ -2,17 +2,13 @@
 
 import fcntl
 import os
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mmc.compiler.checks.short import read_short
 from mmc.compiler.language.document import load
-
-from tests.forked import start
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT / "studies"
@@ -60,10 +56,15 @@ def reana_study(folder: Path, study: str = "drell-yan/tiny") -> Path:
     return file
 
 
+def place_of_all(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A path that is the same for all workers of a run of tests."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+
+
 def made_once(name: str, make: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that one of all workers fills, while the others wait. Nobody writes into it afterwards."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder = place_of_all(name, tmp_path_factory)
     with folder.with_name(f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.with_name(f"{name}.made").exists():
@@ -71,18 +72,3 @@ def made_once(name: str, make: Callable[[Path], None], tmp_path_factory: pytest.
             make(folder)
             folder.with_name(f"{name}.made").touch()
     return folder
-
-
-def forking_once(
-    name: str, module: str, imported: Sequence[str], environment: dict[str, str], factory: pytest.TempPathFactory
-) -> Path:
-    """The folder of :func:`tests.forked.forking`, of one process for all workers, which ends when the tests have."""
-
-    def make(folder: Path) -> None:
-        own = Path(tempfile.mkdtemp(prefix="forking-"))  # as the name of a socket has to be short
-        tests = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
-        server = start(own, name, module, imported, environment, Path(sys.executable), tests)
-        server.returncode = 0  # it may outlive this worker
-        (folder / "bin").symlink_to(own / "bin")
-
-    return (made_once(f"forking-{name}", make, factory) / "bin").resolve()

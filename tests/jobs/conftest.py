@@ -1,11 +1,12 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.forked import Python, python_of
+from tests.forked import Python, forking_python
 from tests.jobs.toy_events import add_systematics, write_events
-from tests.support import forking_once
+from tests.support import place_of_all
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported; the steps run in this process
 
@@ -23,7 +24,8 @@ def uncertain(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="session")
-def stock_madminer(tmp_path_factory: pytest.TempPathFactory) -> Python:
+def stock_madminer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Python]:
     """Stock MadMiner without any work-around, which takes seconds to import, for programs of tests."""
     imported = ["madminer.core", "madminer.lhe", "madminer.delphes", "madminer.analysis"]
-    return python_of(forking_once("python-c", "tests.given_program", imported, dict(os.environ), tmp_path_factory))
+    with forking_python(imported, place_of_all("madminer.server", tmp_path_factory)) as python:
+        yield python

@@ -1,4 +1,4 @@
-"""The tiny Drell-Yan study, really run by `mmc run` and by the engines: same events, same results, bit for bit.
+"""The tiny Drell-Yan study, really run by `mmc run`, and with fewer jobs by the engines: same results, bit for bit.
 
 All jobs are forked off a process with torch; `tests/test_kills.py` starts the jobs of every stage as programs.
 """
@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.engines import compile_target, run_target, succeed
+from tests.engines import compile_target, run_target, small_study, succeed
 from tests.support import RUN_WITH_PATH, STUDIES
 
 h5py = pytest.importorskip("h5py")
@@ -27,25 +28,15 @@ Contents = dict[tuple[str, str, str], Path]
 
 
 @pytest.fixture(scope="module")
-def told(quick_jobs: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """What `mmc run` says of the study, and the folder of the run."""
-    folder = tmp_path_factory.mktemp("run")
-    words = [sys.executable, "-c", RUN_WITH_PATH, quick_jobs["PATH"], "run", str(STUDY), "--out", str(folder)]
-    return succeed(words, folder, quick_jobs), folder
-
-
-@pytest.fixture(scope="module")
-def made(
-    told: tuple[str, Path], quick_jobs: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Contents]:
-    """What each target made of the study; skips for a target whose engine is not installed."""
+def made(quick_jobs: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Contents]:
+    """What each target made of the small study; skips for a target whose engine is not installed."""
+    study = tmp_path_factory.mktemp("small") / "study.yaml"
+    study.write_text(yaml.safe_dump(small_study(), sort_keys=False), encoding="utf-8")
 
     @cache
     def by(target: str) -> Contents:
-        if target == "script":
-            return _outputs(told[1] / "out")
         folder = tmp_path_factory.mktemp(target)
-        compile_target(target, STUDY, folder, quick_jobs)
+        compile_target(target, study, folder, quick_jobs)
         return _outputs(run_target(target, folder, quick_jobs))
 
     return by
@@ -61,10 +52,13 @@ def _outputs(folder: Path) -> Contents:
     return found
 
 
-def test_mmc_run_tells_what_it_found(told: tuple[str, Path]) -> None:
+def test_mmc_run_tells_what_it_found(quick_jobs: dict[str, str], tmp_path: Path) -> None:
+    """The tiny study as it is shipped."""
+    words = [sys.executable, "-c", RUN_WITH_PATH, quick_jobs["PATH"], "run", str(STUDY), "--out", str(tmp_path)]
+    told = succeed(words, tmp_path, quick_jobs)
     share = r"\d+\.\d ± \d+\.\d %"
-    assert re.search(rf"^sally +{share} +{share} +(passed|doubtful|failed)", told[0], re.MULTILINE)
-    page = Path(told[0].splitlines()[-1].split(maxsplit=1)[1])
+    assert re.search(rf"^sally +{share} +{share} +(passed|doubtful|failed)", told, re.MULTILINE)
+    page = Path(told.splitlines()[-1].split(maxsplit=1)[1])
     assert "Drell-Yan study in small" in page.read_text()
 
 

@@ -19,10 +19,11 @@ NOTE = f'open(os.environ["STARTED"], "a").write(" ".join([stage, job, {WHERE}]) 
 
 
 def run(folder: Path, environment: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    program, workers = toil()
     return subprocess.run(
-        [*toil(), *words, "--jobStore", "store", "--outdir", "results", "workflow.cwl", "job.yml"],
+        [*program, *words, "--jobStore", "store", "--outdir", "results", "workflow.cwl", "job.yml"],
         cwd=folder,
-        env={**environment, "PATH": f"{environment['PATH']}:{Path(toil()[0]).parent}"},
+        env={**environment, "PATH": f"{environment['PATH']}:{workers}"},
         capture_output=True,
         text=True,
         check=False,

@@ -227,8 +227,9 @@ def render(figure: Figure, image_format: str) -> bytes:
     """A figure as ``png`` or ``svg``."""
     stream = io.BytesIO()
     with styled():
-        if figure.get_layout_engine() is not None:  # once for all formats, as it takes as long as to draw
-            figure.draw_without_rendering()
+        engine = figure.get_layout_engine()
+        if engine is not None:  # once for all formats, as it takes as long as to draw
+            engine.execute(figure)
             figure.set_layout_engine(None)
         metadata: dict[str, Any] = {"Date": None, "Creator": "mmc"} if image_format == "svg" else {"Software": "mmc"}
         figure.savefig(stream, format=image_format, metadata=metadata)
