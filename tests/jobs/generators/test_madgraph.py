@@ -246,7 +246,7 @@ def test_madgraph_has_nothing_to_read(
         (
             "one",
             "MadGraph generates and reweights signal at sm, but event 4 of unweighted_events.lhe.gz has no weight for "
-            "'morphing_basis_vector_5'; see the log",
+            "'morphing_basis_vector_5', which the events before it have; see the log",
         ),
         (
             "events",

@@ -116,7 +116,7 @@ def _only(ids: Sequence[str], what: str, path: Path) -> str:
 
 def _sort(groups: Iterable[WeightGroup]) -> str:
     """How the members of a set combine, in LHAPDF's words; empty if no group tells."""
-    return next((group.attributes["combine"].strip() for group in groups if "combine" in group.attributes), "")
+    return next(filter(None, (group.attributes.get("combine", "").strip() for group in groups)), "")
 
 
 def _listed(groups: Sequence[WeightGroup]) -> str:
