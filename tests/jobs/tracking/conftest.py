@@ -10,7 +10,7 @@ from tests.jobs import fake_step
 @pytest.fixture(scope="session", autouse=True)
 def imported() -> None:
     """MLflow, which takes seconds to import, before a store has to answer in time."""
-    pytest.importorskip("mlflow")
+    pytest.importorskip("mlflow.store.tracking.sqlalchemy_store")
 
 
 @pytest.fixture(autouse=True)
