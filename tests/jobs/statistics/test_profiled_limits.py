@@ -39,7 +39,7 @@ def test_limits_with_systematic_uncertainties(tmp_path: Path, uncertain: Path) -
         learning = Learning(tmp_path / name, uncertain, include_xsec="both", event_weights="madminer", **own)
         observe(learning, 200)
         models = models or {
-            method: learning.train(method, learning.sample(method, samples=10_000), features=["x1", "x2"], n_epochs=8)
+            method: learning.train(method, learning.sample(method, samples=5000), features=["x1", "x2"], n_epochs=4)
             for method in ("sally", "sallino", "alice")
         }
         adaptive = {"score_likelihood": "adaptive-sally", "score_bins": [5, 3]}

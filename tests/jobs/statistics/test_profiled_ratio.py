@@ -204,7 +204,9 @@ def test_methods_learn_nuisance_parameters(method: str, own: dict[str, str], lar
     thetas = np.load(samples / "train" / ("theta.npy" if method == "nde" else "theta0.npy"))
     assert thetas.shape[1] == 4
     assert thetas[:, 2:].mean() == pytest.approx(0.0, abs=0.1) and thetas[:, 2:].std() == pytest.approx(1.0, abs=0.1)
-    settings = learning.train_settings(method, features=["x1", "x2"], n_epochs=12, n_hidden=[32], **own)
+    training: dict[str, Any] = {"n_epochs": 12, "n_hidden": [32]}
+    training |= {} if method == "nde" else {"batch_size": 512, "initial_lr": 0.01}
+    settings = learning.train_settings(method, features=["x1", "x2"], **training, **own)
     model = learning.run("train", method, {**settings, **PROFILE}, samples=samples)
     assert json.loads((model / "train.json").read_text())["nuisance_parameters"] == NAMES
 
