@@ -49,7 +49,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.jobs.toy_events import write_events
 
     folder = tmp_path_factory.mktemp("scan")
-    shutil.copy(write_events(folder / "toy", n_events=2000) / "events.h5", folder / "events.h5")
+    shutil.copy(write_events(folder / "toy") / "events.h5", folder / "events.h5")
     (folder / "study.yaml").write_text(STUDY + SECTION)
     return folder / "study.yaml"
 
