@@ -54,7 +54,7 @@ def write_study(folder: Path, parameters: tuple[str, str], observables: tuple[st
 def test_every_target_learns_from_a_file(target: str, tmp_path: Path, quick_jobs: dict[str, str]) -> None:
     from tests.jobs.toy_events import write_events
 
-    shutil.copy(write_events(tmp_path / "toy", n_events=2000) / "events.h5", tmp_path / FILE)
+    shutil.copy(write_events(tmp_path / "toy") / "events.h5", tmp_path / FILE)
     (tmp_path / OBSERVED).write_text("x2,x1\n0.3,-0.2\n-1.1,0.8\n0.1,0.4\n")
     study, bundle = write_study(tmp_path, ("c1", "c2"), ("x1", "x2")), tmp_path / "bundle"
     further = "baselines: {histograms: {both: {observables: [x1, x2]}},"
