@@ -77,7 +77,7 @@ atexit.register(_servers.close)
 
 
 def small_study() -> dict[str, Any]:
-    """The tiny study with one of its parameters and two of its methods: every stage, in 22 jobs."""
+    """The tiny study with one of its parameters and two of its methods: every stage, in 23 jobs."""
     study: dict[str, Any] = yaml.safe_load((STUDIES / "drell-yan" / "tiny.yaml").read_text(encoding="utf-8"))
     for named in (study["parameters"], study["evaluation"]["grid"]):
         del named["c_LR"]

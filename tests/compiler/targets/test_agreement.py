@@ -2,9 +2,9 @@
 
 import os
 import subprocess
+import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from difflib import ndiff
 from pathlib import Path
@@ -21,7 +21,7 @@ from mmc.errors import MmcError
 from tests.compiler.targets.emitted import cwl_commands, yadage_commands
 from tests.compiler.targets.plans import expected_commands, make_plan, plans
 from tests.compiler.targets.test_script import dry_run_words
-from tests.forked import forking
+from tests.engines import quickly
 
 
 @given(plan=plans)
@@ -69,26 +69,25 @@ def test_yadage_accepts_every_workflow(plan: Plan) -> None:
 
 
 @pytest.fixture(scope="module")
-def cwltool() -> Iterator[Path]:
-    """The program, which takes seconds to import what it needs."""
+def cwltool() -> str:
+    """The program, which takes long to import what it needs."""
     pytest.importorskip("cwltool")
-    with forking("cwltool", "cwltool", ["cwltool.main"], dict(os.environ)) as programs:
-        yield programs / "cwltool"
+    return quickly([str(Path(sys.executable).with_name("cwltool"))], os.environ)[0]
 
 
 @pytest.mark.engine
 @given(plan=plans)
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_cwltool_accepts_every_workflow(cwltool: Path, plan: Plan) -> None:
+def test_cwltool_accepts_every_workflow(cwltool: str, plan: Plan) -> None:
     _validate(cwltool, plan)
 
 
 @pytest.mark.engine
-def test_cwltool_knows_what_a_gpu_is(cwltool: Path) -> None:
+def test_cwltool_knows_what_a_gpu_is(cwltool: str) -> None:
     _validate(cwltool, make_plan(gpus=1), "--enable-ext")
 
 
-def _validate(cwltool: Path, plan: Plan, *options: str) -> None:
+def _validate(cwltool: str, plan: Plan, *options: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bundle = TARGETS["cwl"](plan, Options())
         for name, text in {**bundle.texts, **dict.fromkeys(bundle.copies, "")}.items():
