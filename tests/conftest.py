@@ -21,11 +21,14 @@ collect_ignore = [] if HAS_STEPS else ["jobs"]
 
 LONG = (
     "tests/compiler/targets/test_toil.py",
+    "tests/compiler/targets/test_slurm.py",
     "tests/compiler/targets/test_engines.py",
     "tests/jobs/tracking/test_tracker.py",
     "tests/jobs/readers/test_delphes.py",
     "tests/compiler/targets/test_snakemake.py",
     "tests/test_event_file.py",
+    "tests/cli/test_run_on.py",
+    "tests/test_variants_run.py",
     "tests/test_kills.py",
     "tests/jobs/steps/test_evaluate.py",
     "tests/compiler/reana/test_client.py",

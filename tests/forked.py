@@ -132,6 +132,23 @@ def serve(address: str, module: str, imported: Sequence[str]) -> None:
     The first line is the standard input, the others are connections that begin with a plus. A line ends with the
     process that holds it, however that ends.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C also ends the tests, and with them the lines
+    owner = os.getpid()
+    try:
+        _import(module, imported)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(address)
+            server.listen(64)
+            sys.stdout.write("ready\n")
+            sys.stdout.flush()
+            _answer(server, module)
+    finally:
+        if os.getpid() == owner:
+            shutil.rmtree(Path(address).parent)
+
+
+def _import(module: str, imported: Sequence[str]) -> None:
     gc.disable()
     if os.sep in module:
         runpy.run_path(module, run_name="imported")
@@ -139,36 +156,38 @@ def serve(address: str, module: str, imported: Sequence[str]) -> None:
         import_module(name)
     gc.freeze()  # otherwise each child examines all this, and so copies it
     gc.enable()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
+
+
+def _answer(server: socket.socket, module: str) -> None:
+    """Take lines and run the module, until there is no line."""
     lines: list[IO[bytes] | socket.socket] = [os.fdopen(os.dup(0), "rb", 0)]
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(address)
-        server.listen(64)
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
-        while lines:
-            for ready in select.select([server, *lines], [], [])[0]:
-                if ready is not server:
-                    lines.remove(ready)  # nothing is said on a line, so this is its end
-                    ready.close()
-                    continue
-                client, _ = server.accept()
+    while lines:
+        for ready in select.select([server, *lines], [], [])[0]:
+            if ready is not server:
+                lines.remove(ready)  # nothing is said on a line, so this is its end
+                ready.close()
+                continue
+            client, _ = server.accept()
+            try:
                 said, files, _, _ = socket.recv_fds(client, 1, len(STREAMS))
                 if said == b"+":
                     client.sendall(said)
                     lines.append(client)
                     continue
-                if os.fork() == 0:
-                    server.close()
-                    _run(client, files, module)
-                for file in [*files, client.detach()]:
-                    os.close(file)
-    shutil.rmtree(Path(address).parent)
+            except OSError:  # the client is gone
+                files = []
+            if files and os.fork() == 0:
+                server.close()
+                _run(client, files, module)
+            for file in [*files, client.detach()]:
+                os.close(file)
 
 
 def _run(client: socket.socket, files: Sequence[int], module: str) -> None:
     """Run the module for this client, with its files as standard streams, in this process, and end it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     code = 1
     try:
         with client.makefile("rb") as request:
@@ -192,11 +211,13 @@ def _run(client: socket.socket, files: Sequence[int], module: str) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
-        _exit_function()  # that of multiprocessing, which ends the processes of a pool
-        sys.stdout.flush()
-        sys.stderr.flush()
-        client.sendall(str(code).encode())
-        os._exit(code)
+        try:
+            _exit_function()  # that of multiprocessing, which ends the processes of a pool
+            sys.stdout.flush()
+            sys.stderr.flush()
+            client.sendall(str(code).encode())
+        finally:
+            os._exit(code)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,6 @@ class Run:
         return found
 
 
-@plain
 def test_one_point_of_the_grid_without_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("histogram-lost-by-one-grid-point", tmp_path).finish(monkeypatch)
     found = run.baseline("histogram")
@@ -99,7 +98,6 @@ def mean_weight(file: Path) -> float:
     return sum(weights) / len(weights)
 
 
-@plain
 def test_events_of_weight_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("zero-weight-events", tmp_path).finish(monkeypatch)
     files = (CASES / "zero-weight-events" / name for name in ("sm.lhe.gz", "bkg.lhe.gz"))
@@ -135,7 +133,6 @@ def test_observed_events_that_fail_a_cut(
     assert "300 of the 500 observed events of obs.csv fail the cut pt > 50.," in message
 
 
-@plain
 def test_observed_events_that_pass_the_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run("observed-events-not-cut", tmp_path)
     file = run.study.parent / "obs.csv"

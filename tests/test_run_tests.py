@@ -48,6 +48,7 @@ def test_nothing_outlives_a_fault_of_style(folder: Path) -> None:
     [
         (["tests/test_files.py"], "pinned", True, "tests/test_files.py"),
         (["-x", "tests/test_files.py"], "pinned", True, "-x tests/test_files.py"),
+        (["-m", "engine or hypothesis"], "pinned", True, "-m engine or hypothesis"),
         (["engines", "-x"], "pinned", False, "-m engine -x"),
         ([], "lowest", False, "-m not engine"),
         (["engines"], "lowest", False, "-m engine"),

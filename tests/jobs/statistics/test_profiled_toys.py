@@ -83,6 +83,7 @@ def test_rate_and_histogram(tmp_path: Path, uncertain: Path, monkeypatch: pytest
         for found in (record, record["with_systematics"]):
             assert found["toys"]["per_point"] == 100
             entries = found["toys"]["map"]
+            # 20,000 toys give 0.70 to 0.73, as numbers of events are whole
             assert np.mean([entry["coverage"] for entry in entries if entry["level"] == 0.68]) == pytest.approx(
-                0.70, abs=0.06
+                0.715, abs=0.05
             )

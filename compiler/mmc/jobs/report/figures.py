@@ -4,7 +4,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -229,7 +229,8 @@ def render(figure: Figure, image_format: str) -> bytes:
     with styled():
         engine = figure.get_layout_engine()
         if engine is not None:  # once for all formats, as it takes as long as to draw
-            engine.execute(figure)
+            with suppress(ValueError):  # as in `Figure.draw`: a layout that fails leaves the axes where they are
+                engine.execute(figure)
             figure.set_layout_engine(None)
         metadata: dict[str, Any] = {"Date": None, "Creator": "mmc"} if image_format == "svg" else {"Software": "mmc"}
         figure.savefig(stream, format=image_format, metadata=metadata)
