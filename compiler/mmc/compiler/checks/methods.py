@@ -40,7 +40,7 @@ MMC501 = Code(
     "MMC501",
     "The entry does not say which method it is",
     "The name of an entry of `methods` is also its method, unless the key `method` names it: `alices: {…}` or "
-    "`wide: {method: alices, …}`. The documentation of the study language has a table of the methods.",
+    "`wide: {method: alices, …}`. docs/study-language.md lists all methods, under `methods`.",
 )
 
 
@@ -57,8 +57,8 @@ def which_method(ctx: Context) -> Iterator[Diagnostic]:
 MMC502 = Code(
     "MMC502",
     "A method lacks a point for its training",
-    "Ratio methods need `theta0` and `theta1`; all other methods need `theta`. The documentation of the study "
-    "language has a table of the methods.",
+    "Ratio methods need `theta0` and `theta1`; all other methods need `theta`. docs/study-language.md "
+    "describes the methods.",
 )
 
 

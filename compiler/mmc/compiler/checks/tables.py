@@ -51,7 +51,7 @@ def kinds(ctx: Context) -> Iterator[Diagnostic]:
 def wrong_kind(ctx: Context, path: Path, text: str) -> Iterator[Diagnostic]:
     """A problem if the name of a table does not show its kind."""
     if tables.kind_of(text) is None:
-        message = f"the end of {show(text)} does not show its kind of table"
+        message = f"{show(text)} does not end like a table that mmc reads"
         yield ctx.problem(MMC360, path, message, f"mmc reads {one_of(list(tables.SUFFIXES), 10)}")
 
 

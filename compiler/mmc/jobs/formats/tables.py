@@ -44,7 +44,7 @@ def read(path: Path, tree: str | None, wanted: Sequence[str], optional: Sequence
     """
     kind = kind_of(path.name)
     if kind is None:
-        raise StepError(f"the end of {path.name} does not show its kind of table")
+        raise StepError(f"{path.name} does not end like a table that mmc reads")
     if tree is not None and kind in ("npz", "parquet"):
         raise StepError(f"{path.name} has no trees: remove `tree`")
     with _OPEN[kind](path, tree) as table:
@@ -76,7 +76,7 @@ def read_lists(path: Path, tree: str | None, groups: Sequence[Sequence[str]]) ->
     """
     kind, found = kind_of(path.name), dict[str, Any]()
     if kind is None:
-        raise StepError(f"the end of {path.name} does not show its kind of table")
+        raise StepError(f"{path.name} does not end like a table that mmc reads")
     with _OPEN[kind](path, tree) as table:
         for text in (text for group in groups for text in group):
             if text not in table.names:
