@@ -133,7 +133,7 @@ def test_weights_of_uncertainties_and_at_the_own_benchmark_only(folder: Folder) 
                 {"weight": "w", **VARIED},
                 ".npz are mostly positive where the n",
             )
-            for up in (1.1 * W, np.where(X == X.min(), -1.1, 1.1) * W)  # also if one of them has the right sign
+            for up in (1.1 * W, np.where(X.min() == X, -1.1, 1.1) * W)  # also if one of them has the right sign
         ),
         ({"up": 0.0 * W}, {"weight": "w", **VARIED}, "the weights 'up' (uncertainty jes) of bad.npz are all 0, and"),
         ({}, {"cuts": [{"definition": "j[0].pt > 1", "required": False}]}, "the name 'j' is not known"),
