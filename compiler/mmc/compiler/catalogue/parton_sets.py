@@ -51,7 +51,7 @@ class Members:
 
 
 _INFO = """
-hessian 29 HERAPDF20_LO_EIG HERAPDF20_NLO_EIG HERAPDF20_NNLO_EIG
+hessian 29 HERAPDF20_NLO_EIG HERAPDF20_NNLO_EIG
 hessian 41 cteq6 MSTW2008lo68cl MSTW2008nlo68cl MSTW2008nnlo68cl
 hessian 45 cteq66
 hessian 51 CT10nnlo MMHT2014lo68cl MMHT2014nlo68cl MMHT2014nlo68clas118 MMHT2014nnlo68cl
@@ -84,7 +84,7 @@ MEMBERS: Mapping[str, Members] = MappingProxyType(
         for name in names
     }
 )
-"""The members of the sets of which they are known here."""
+"""The members of the sets of which they are known here; of others a file must say how they combine."""
 
 
 def number_of(named: str | int) -> int | None:
