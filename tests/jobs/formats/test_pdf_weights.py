@@ -137,7 +137,10 @@ TOY = powheg(14391, 9)  # 14400 is that of another set
         ),
         (group([*TOY[:5], *TOY[7:]], "toy", "hessian"), r"x\.lhe has no weight of member 14396 "),
         (group(TOY[:3], "toy", "hessian") + "".join(TOY[5:]), r"x\.lhe has no weight of member 14394 "),
-        (group(TOY, "toy", "replicas"), r"the PDF set toy in x\.lhe \(9 members, replicas\) has no eigenvectors"),
+        (
+            group(TOY, "toy", "replicas"),
+            r"the PDF set toy has no eigenvectors .* x\.lhe: its type is replicas, and",
+        ),
         (
             group(TOY, "toy", "unknown"),
             r"x\.lhe does not say how the members .* \(`combine='unknown'`\): write hessian or ",
@@ -153,6 +156,17 @@ def test_a_set_that_is_not_known(tmp_path: Path, declared: str, expected: list[t
             directions(path, "toy")
     else:
         assert directions(path, "toy") == (expected or [(f"p{k}", f"p{k + 1}") for k in range(1, 9, 2)])
+
+
+def test_a_set_without_eigenvectors_is_refused_before_its_weights_are_made(tmp_path: Path) -> None:
+    with pytest.raises(StepError, match=r"^the PDF set 303600 has no eigenvectors .* x\.lhe: its type is replicas"):
+        directions(write(tmp_path / "x.lhe", ""), "303600")
+
+
+def test_a_known_set_under_another_name(tmp_path: Path) -> None:
+    """Its number tells what it is."""
+    path = write(tmp_path / "x.lhe", group(MEMBERS, "CT14nlo.LHgrid", "symmhessian", "# 13100: CT14"))
+    assert directions(path, "CT14nlo.LHgrid") == PAIRS
 
 
 def test_a_number_in_a_group_of_many_sets(tmp_path: Path) -> None:

@@ -53,8 +53,10 @@ def choose(groups: Sequence[WeightGroup], wanted: str, name: str, path: Path) ->
     inside = _members(own)
     others = [group for group in groups if not (_is_set(group) or (inside and group.name))]
     found = _members(others) | inside
-    known = MEMBERS.get(name_of(int(wanted) if wanted.isdecimal() else wanted) or "")
     first = _first(wanted, own, inside)
+    known = MEMBERS.get(name_of(first) or "")
+    if known:
+        _check_hessian(known.error_type, wanted, path)
     if first not in found:  # the nominal weight may be among those of the scales alone
         found |= {number: ids for number, ids in _members(groups).items() if number == first}
     numbers = _numbers(first, known, found)
@@ -65,11 +67,7 @@ def choose(groups: Sequence[WeightGroup], wanted: str, name: str, path: Path) ->
             f"its Python interface and that set are installed; {_listed(groups)}"
         )
     sort = known.error_type if known else _sort(own, wanted, path)
-    if not sort.startswith(_HESSIAN):
-        raise StepError(
-            f"the PDF set {wanted} in {path.name} ({len(numbers)} members, {sort}) has no eigenvectors: nuisance "
-            "parameters need a Hessian set"
-        )
+    _check_hessian(sort, wanted, path)
     directions = _directions(sort, len(numbers) - 1)
     if directions is None:
         raise StepError(
@@ -78,6 +76,15 @@ def choose(groups: Sequence[WeightGroup], wanted: str, name: str, path: Path) ->
         )
     ids = [_only(found[number], f"member {number} of the PDF set {wanted}", path) for number in numbers]
     return Directions(ids[0], [tuple(ids[member] for member in direction) for direction in directions])
+
+
+def _check_hessian(sort: str, wanted: str, path: Path) -> None:
+    """:raises StepError: when a set of this type has no eigenvectors"""
+    if not sort.startswith(_HESSIAN):
+        raise StepError(
+            f"the PDF set {wanted} has no eigenvectors for the uncertainties of {path.name}: its type is {sort}, and "
+            "nuisance parameters need a Hessian set"
+        )
 
 
 def _numbers(first: int, known: Members | None, found: Container[int]) -> list[int]:
@@ -116,7 +123,7 @@ def _is_set(group: WeightGroup) -> bool:
 
 def _first(wanted: str, own: Sequence[WeightGroup], members: Iterable[int]) -> int:
     """The number of the central member; 0 if it is not known."""
-    told = [wanted, *filter(None, map(_number, own)), str(NUMBERS.get(wanted, ""))]
+    told = [wanted, str(NUMBERS.get(wanted, "")), *filter(None, map(_number, own))]
     return next((int(text) for text in told if text.isdecimal()), min(members, default=0))
 
 
