@@ -108,6 +108,8 @@ SLOW = {
     "weights with blanks": _head("<weight" + " " * N + "<weight id='" * N),
     "a long attribute": _head("<initrwgt><weightgroup " + "a" * N + "></initrwgt>"),
     "weights of events without end": _event("</rwgt>", '<wgt id="' * N + "</rwgt>"),
+    "a weight of an event with many names": _event("</rwgt>", "<wgt" + " id='a'" * N + "</rwgt>"),
+    "a weight with many names": _head("<weight" + " id='a'" * N + "</weight>"),
     "blanks in weights of events": _event("</rwgt>", "<wgt" + " " * N + "</rwgt>"),
     "deep": _head("<a>" * N),
     "parts without end": _head("".join(f"<a{number}>" for number in range(N))),

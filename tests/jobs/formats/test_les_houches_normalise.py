@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from mmc.errors import StepError
 from mmc.jobs.formats import les_houches_normalise, les_houches_table
+from mmc.jobs.formats.les_houches_head import read_head, without_settings
+from mmc.jobs.formats.les_houches_normalise import events
 
 from tests.support import SHARED_DATA
 
@@ -263,10 +265,25 @@ def test_numbers_of_events_in_run_cards(tmp_path: Path, number: str) -> None:
         les_houches_normalise.inspect(source, "sm", ["sm"])
 
 
-def test_a_number_of_events_that_is_none(tmp_path: Path) -> None:
-    source = write_lhe(tmp_path / "x.lhe", [{}, {}], header=HEADER.replace("{n} =", "3,000 ="))
-    with pytest.raises(StepError, match=r"^x\.lhe does not say how many .*: '3,000' is not a number of events$"):
+@pytest.mark.parametrize(
+    ("told", "entry", "written"),
+    [("3,000 = nevents", "nevents", "10000 = nevents"), ("numevts 1.5", "numevts", "numevts 10000")],
+)
+def test_a_number_of_events_that_is_none(tmp_path: Path, told: str, entry: str, written: str) -> None:
+    header = HEADER.replace("{n} = nevents", told) if entry == "nevents" else ""
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}], header=header)
+    if not header:
+        source.write_text(source.read_text().replace("<header>", f"<!--\n{told} ! events\n-->\n<header>"))
+    reason = (
+        rf"^x\.lhe does not say how many .*: '.*' \({entry}\) is not a number of events; write it as in `{written}`$"
+    )
+    with pytest.raises(StepError, match=reason):
         les_houches_normalise.inspect(source, "sm", ["sm"])
+    source.write_text(source.read_text().replace("</header>", f"{INFO}</header>"))
+    assert les_houches_normalise.inspect(source, "sm", ["sm"]).n_generated == 2, "the generator says it elsewhere"
+
+
+INFO = "<MGGenerationInfo>\n# Number of Events : 2\n# Integrated weight (pb) : 0.5\n</MGGenerationInfo>\n"
 
 
 POWHEG = (
@@ -291,6 +308,49 @@ def test_numbers_of_events_of_other_programs(tmp_path: Path, tag: str, told: str
         StepError, match=r"^the header of x\.lhe says that 4 events were generated, and the file holds 2"
     ):
         les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+@pytest.mark.parametrize(("tag", "told"), [("<header>", POWHEG), ("</init>", XSEC_INFO)])
+def test_runs_that_were_merged_under_the_head_of_the_first(tmp_path: Path, tag: str, told: str) -> None:
+    """They have more events than the program counted, and the weights still show the cross section."""
+    source = write_lhe(tmp_path / "x.lhe", [{}] * 6, "0.5", header="")
+    plain = source.read_text().replace(" -3 1\n", " -4 1\n")
+    source.write_text(plain.replace(tag, told.format(3)))
+    content = les_houches_normalise.inspect(source, "sm", ["sm"])
+    assert content.n_generated == 6 and content.record()["mean_weights_pb"] == {"sm": 0.5}
+    with pytest.raises(
+        StepError, match=r"^the header of x\.lhe does not say how many events there were before some we"
+    ):
+        les_houches_normalise.inspect(source, "sm", ["sm"], filtered=True)
+    source.write_text(plain.replace(tag, told.format(12)))
+    entry = "numevts" if told == POWHEG else "neve"
+    with pytest.raises(StepError, match=rf"one part of a run, write the number of its events into {entry}$"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+    source.write_text(plain.replace("<header>", f"<header><MGRunCard>\n 3 = nevents\n{CARD_END}"))
+    with pytest.raises(
+        StepError, match=r"3 events were generated, and the file holds 6: .*; if files were merged, name"
+    ):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+CARD_END = " average = event_norm\n</MGRunCard>\n"
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("", ""), ("<![CDATA[\n", "]]>")])
+def test_entries_leave_the_run_card(opening: str, closing: str) -> None:
+    text = f"<LesHouchesEvents><header>a<MGRunCard>\n{opening} 1 = ickkw ! MLM\n 2 = nevents\n{closing}</MGRunCard>b"
+    head = read_head(f"{text}</header><init>\n1 1 1 1 0 0 0 0 -4 1\n1. 0.1 1. 1\n</init>", Path("x.lhe"))
+    kept = without_settings(head, ["ickkw"]).header
+    assert "".join(kept.split()) == "".join(head.header.replace(" 1 = ickkw ! MLM\n", "").split())
+
+
+def test_the_numbers_of_final_particles(tmp_path: Path) -> None:
+    """Intermediate and incoming particles do not count, nor the number of the process in the first line."""
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}])
+    statuses = [[row.split()[1] for row in body.splitlines()[1:]] for _, body, *_ in events(source, {})]
+    expected = [row.count("1") for row in statuses]
+    assert les_houches_normalise.inspect(source, "sm", ["sm"]).n_final == (min(expected), max(expected))
+    assert 0 < expected[0] < len(statuses[0])
 
 
 def test_the_cross_section_of_other_weights_is_not_that_of_the_events(tmp_path: Path) -> None:

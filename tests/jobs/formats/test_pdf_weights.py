@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from mmc.compiler.catalogue import parton_sets
 from mmc.compiler.settings.uncertainties import PdfUncertainty
 from mmc.errors import StepError
 from mmc.jobs.formats.weight_groups import find_nuisance
 
-MEMBERS = [f"<weight id='p{k}' MUR='1.0' MUF='1.0' PDF='{13100 + k}'> </weight>\n" for k in range(5)]
+MEMBERS = [f"<weight id='p{k}' MUR='1.0' MUF='1.0' PDF='{13100 + k}'> </weight>\n" for k in range(57)]
+PAIRS = [(f"p{k}", f"p{k + 1}") for k in range(1, 57, 2)]
 OPEN, CLOSE = "<weightgroup name='{}' combine='{}'>{}\n", "</weightgroup>\n"
 
 
@@ -30,7 +32,7 @@ def directions(path: Path, named: str = "CT14nlo") -> list[tuple[str | None, ...
     return [tuple(parameter.weights.values()) for parameter in found]
 
 
-IN_TEXT = [f"<weight id='p{k}'> {{}}{13100 + k} CT14nlo </weight>\n" for k in range(5)]
+IN_TEXT = [f"<weight id='p{k}'> {{}}{13100 + k} CT14nlo </weight>\n" for k in range(57)]
 
 
 @pytest.mark.parametrize("named", ["CT14nlo", "13100"])
@@ -48,24 +50,31 @@ IN_TEXT = [f"<weight id='p{k}'> {{}}{13100 + k} CT14nlo </weight>\n" for k in ra
         ),
         # of other scales, and another set: they are no members
         group([*MEMBERS, "<weight id='9' MUR='2.0' MUF='2.0' PDF='13101'> </weight>\n"]),
-        group(MEMBERS) + group(["<weight id='9' PDF='13105'> </weight>\n"], name="couplings"),
-        group(MEMBERS) + group(["<weight id='9' PDF='13105'> </weight>\n"], name="y", text="# 13105: another"),
+        group(MEMBERS) + group(["<weight id='9' PDF='13157'> </weight>\n"], name="couplings"),
+        group(MEMBERS) + group(["<weight id='9' PDF='13157'> </weight>\n"], name="y", text="# 13157: another"),
+        # of other choices than those of the events
+        group([*MEMBERS, "<weight id='9'> lhapdf=13101 renscfact=1d0 facscfact=1d0 hdamp=300 </weight>\n"]),
+        group([*MEMBERS, "<weight id='9'> dyn=   2 muR=1.0 muF=1.0 PDF=13101 </weight>\n"]),
+        group([line.replace("> <", "> dyn=  -1 <") for line in MEMBERS]),
+        # the central member is among the scales
+        group(MEMBERS[:1], name="Central scale variation", combine="envelope") + group(MEMBERS[1:]),
+        group(MEMBERS[:1], name="scale_variation", combine="envelope") + group(MEMBERS[1:], name="PDF_variation1"),
+        # LHAPDF says how the members of this set combine
+        *(group(MEMBERS, combine=word) for word in ("unknown", "Hessian", "gaussian", "")),
+        group(MEMBERS, name="PDF_variation2", combine="replica"),
+        "".join(MEMBERS),
     ],
 )
 def test_members_are_found_by_their_numbers(tmp_path: Path, declared: str, named: str) -> None:
-    assert directions(write(tmp_path / "x.lhe", declared), named) == [("p1", "p2"), ("p3", "p4")]
+    assert directions(write(tmp_path / "x.lhe", declared), named) == PAIRS
 
 
 @pytest.mark.parametrize(
     ("declared", "reason"),
     [
-        (
-            group(MEMBERS[1:], combine="symmhessian"),
-            r"x\.lhe has no weight of member 13100 for the PDF uncertainty pdf",
-        ),
+        (group(MEMBERS[1:]), r"x\.lhe has no weight of member 13100 for the PDF uncertainty pdf"),
         (group([*MEMBERS[:2], *MEMBERS[3:]]), r"x\.lhe has no weight of member 13102 for the PDF uncertainty pdf"),
-        (group(MEMBERS[:4]), r"the PDF set CT14nlo .* \(4 members, hessian\) has no eigenvectors"),
-        ("".join(MEMBERS), r"the PDF set CT14nlo .* \(5 members, with no group that says how they combine\) has no"),
+        (group(MEMBERS[:55]), r"x\.lhe has no weight of member 13155 for the PDF uncertainty pdf"),
         (
             group(MEMBERS, name="MMHT2014nlo68cl"),
             r"x\.lhe has no weights for .*; it declares the groups 'MMHT2014nlo68cl'",
@@ -81,7 +90,99 @@ def test_a_member_with_two_weights(tmp_path: Path) -> None:
     """They are one if they are the same in the events."""
     declared = group([*MEMBERS, "<weight id='again' PDF='13101'> </weight>\n"])
     values = "<wgt id='p1'> 2.2 </wgt>\n<wgt id='again'> {} </wgt>\n"
-    assert directions(write(tmp_path / "x.lhe", declared, values.format(2.2))) == [("p1", "p2"), ("p3", "p4")]
+    assert directions(write(tmp_path / "x.lhe", declared, values.format(2.2))) == PAIRS
     for text in (values.format(2.3), ""):
         with pytest.raises(StepError, match=r"^x\.lhe has several weights for member 13101 .*: 'p1', 'again'\. Which"):
             directions(write(tmp_path / "x.lhe", declared, text))
+
+
+def powheg(first: int, n_members: int) -> list[str]:
+    return [f"<weight id='p{k}'> lhapdf={first + k} </weight>\n" for k in range(n_members)]
+
+
+@pytest.mark.parametrize(("first", "named"), [(91200, "PDF4LHC15_nnlo_100_pdfas"), (306000, "306000")])
+def test_the_groups_of_powheg_in_cms(tmp_path: Path, first: int, named: str) -> None:
+    """One for many sets, with a word that is not about each of them; the last two members are those of α_s."""
+    scales = [
+        f"<weight id='{k}'> lhapdf={first} renscfact={mur} facscfact={muf} </weight>\n"
+        for k, (mur, muf) in enumerate((a, b) for a in ("1d0", "2d0", "0.5d0") for b in ("1d0", "2d0", "0.5d0"))
+    ]
+    sets = [*powheg(first, 103), *(line.replace("'p", "'q") for line in powheg(first + 103, 57))]
+    text = group(scales, "scale_variation", "envelope") + group(sets, "PDF_variation1")
+    values = "".join(f"<wgt id='{name}'> 2.5 </wgt>\n" for name in ("0", "p0"))
+    path = write(tmp_path / "x.lhe", text, values)
+    found = find_nuisance({"pdf": PdfUncertainty(effect="pdf", variation=named)}, path)
+    assert {parameter.central for parameter in found} <= {"0", "p0"}, "they are the same"
+    expected = [*((f"p{k}",) for k in range(1, 101)), ("p102", "p101")]
+    assert [tuple(parameter.weights.values()) for parameter in found] == expected
+    for lacking in (101, 102):
+        path = write(tmp_path / "x.lhe", text.replace(f"<weight id='p{lacking}'>", "<weight>"), values)
+        with pytest.raises(StepError, match=f"has no weight of member {first + lacking} "):
+            find_nuisance({"pdf": PdfUncertainty(effect="pdf", variation=named)}, path)
+
+
+TOY = powheg(14391, 9)  # 14400 is that of another set
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        (group(TOY[:5], "toy", "hessian"), [("p1", "p2"), ("p3", "p4")]),
+        (group(TOY[:5], "toy", "Symmhessian+AS"), [("p1",), ("p2",), ("p4", "p3")]),
+        (group([], "toy", "symmhessian", "# 14391: a toy") + "".join(TOY[:3]), [("p1",), ("p2",)]),
+        (group([], "toy", "hessian", "# 14391: a toy") + "".join(powheg(14391, 12)), None),
+        (
+            group(TOY[:4], "toy", "hessian"),
+            r"x\.lhe has 4 members of the PDF set toy, and a set of the type hessian has",
+        ),
+        (group([*TOY[:5], *TOY[7:]], "toy", "hessian"), r"x\.lhe has no weight of member 14396 "),
+        (group(TOY[:3], "toy", "hessian") + "".join(TOY[5:]), r"x\.lhe has no weight of member 14394 "),
+        (
+            group(TOY, "toy", "replicas"),
+            r"the PDF set toy has no eigenvectors .* x\.lhe: its type is replicas, and",
+        ),
+        (
+            group(TOY, "toy", "unknown"),
+            r"x\.lhe does not say how the members .* \(`combine='unknown'`\): write hessian or ",
+        ),
+        (group(TOY, "toy", "x") + group(TOY, "toy", "hessian"), r"x\.lhe does not say .* or `combine='x'`\): write"),
+        (group(TOY, "toy", ""), r"x\.lhe does not say .* toy combine \(no group .*\): .*<weightgroup name='toy' com"),
+    ],
+)
+def test_a_set_that_is_not_known(tmp_path: Path, declared: str, expected: list[tuple[str, ...]] | str | None) -> None:
+    path = write(tmp_path / "x.lhe", declared)
+    if isinstance(expected, str):
+        with pytest.raises(StepError, match=f"^{expected}"):
+            directions(path, "toy")
+    else:
+        assert directions(path, "toy") == (expected or [(f"p{k}", f"p{k + 1}") for k in range(1, 9, 2)])
+
+
+def test_a_set_without_eigenvectors_is_refused_before_its_weights_are_made(tmp_path: Path) -> None:
+    with pytest.raises(StepError, match=r"^the PDF set 303600 has no eigenvectors .* x\.lhe: its type is replicas"):
+        directions(write(tmp_path / "x.lhe", ""), "303600")
+
+
+def test_a_known_set_under_another_name(tmp_path: Path) -> None:
+    """Its number tells what it is."""
+    path = write(tmp_path / "x.lhe", group(MEMBERS, "CT14nlo.LHgrid", "symmhessian", "# 13100: CT14"))
+    assert directions(path, "CT14nlo.LHgrid") == PAIRS
+
+
+def test_a_number_in_a_group_of_many_sets(tmp_path: Path) -> None:
+    """The word of the group is not about each of them."""
+    path = write(tmp_path / "x.lhe", group(TOY, "PDF_variation1"))
+    with pytest.raises(
+        StepError, match=r"^x\.lhe does not say how the members of the PDF set 14391 combine \(no group"
+    ):
+        directions(path, "14391")
+
+
+def test_what_lhapdf_says_of_its_sets() -> None:
+    """A known set has numbers of its own, and members that combine as its type says."""
+    assert set(parton_sets.MEMBERS) <= set(parton_sets.NUMBERS)
+    for name, members in parton_sets.MEMBERS.items():
+        inside = range(parton_sets.NUMBERS[name] + 1, parton_sets.NUMBERS[name] + members.number)
+        assert not set(inside) & set(parton_sets.NUMBERS.values()), name
+        assert members.number % 2 == 1 or members.error_type == "symmhessian", name
+        assert name.endswith("pdfas") == members.error_type.endswith("+as"), name

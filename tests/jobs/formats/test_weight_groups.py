@@ -164,7 +164,7 @@ def test_symmetric_set_with_the_coupling(file: Path, named: str) -> None:
         ),
         (
             PdfUncertainty(effect="pdf", variation="NNPDF31_nlo"),
-            r"NNPDF31_nlo .* \(101 members, replicas\) has no eigenvectors",
+            r"NNPDF31_nlo has no eigenvectors for the uncertainties of .*: its type is replicas, and",
         ),
     ],
 )

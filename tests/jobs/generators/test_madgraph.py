@@ -352,6 +352,7 @@ def test_vetoed_events_lower_the_cross_section(tmp_path: Path, mg5: Path, config
     assert [float(weight) for weight in weights] == pytest.approx([0.5 * kept / 40] * kept)
     again = les_houches_normalise.inspect(events / "events.lhe.gz", "sm", SIX)
     assert again.record()["mean_weights_pb"] == pytest.approx(record["mean_weights_pb"]), "it can be imported"
+    assert "ickkw" not in again.head.header, "nothing is left to merge"
 
 
 def test_madspin_decays_the_events(tmp_path: Path, mg5: Path, configured: Path, process: Path) -> None:

@@ -49,7 +49,7 @@ class Pdf:
     def alphasQ(self, scale):
         return 0.118
 
-SETS = [Set("NNPDF23_lo_as_0130_qed", 247000, 101, "replicas"), Set("CT10", 10800, 5, "hessian")]
+SETS = [Set("NNPDF23_lo_as_0130_qed", 247000, 101, "replicas"), Set("toy_set", 900000, 5, "hessian")]
 
 class Lhapdf:
     @staticmethod
@@ -65,7 +65,7 @@ class Lhapdf:
 systematics.misc.import_python_lhapdf = lambda config: Lhapdf
 arguments = sys.argv[2:4] + ["--mur=0.5,1,2", "--muf=0.5,1,2", "--together=mur,muf", "--dyn=-1"]
 # without `central` MadGraph 3.5.7 asks LHAPDF for the nominal set by an object, which LHAPDF does not take
-arguments.append("--pdf=central,CT10")
+arguments.append("--pdf=central,toy_set")
 systematics.call_systematics(arguments)
 """
 N_EVENTS = 20
@@ -111,7 +111,7 @@ def varied(folder: Path, run_card: str) -> Path:
 def test_declarations_are_those_of_the_tests(file: Path) -> None:
     text = gzip.decompress(file.read_bytes()).decode()
     declared = text.partition("<initrwgt>")[2].partition("</initrwgt>")[0].strip()
-    ours, _ = declarations(pdf_sets=(PdfSet("CT10", 10800, 5, "hessian", "a set; mem=0 .gt. central"),))
+    ours, _ = declarations(pdf_sets=(PdfSet("toy_set", 900000, 5, "hessian", "a set; mem=0 .gt. central"),))
     assert declared == ours.strip()
     assert f'PDF="{NOMINAL_PDF}"' in declared
 
@@ -120,12 +120,12 @@ def test_declarations_are_those_of_the_tests(file: Path) -> None:
 def test_the_weights_are_found(file: Path, tmp_path: Path, nominal: str) -> None:
     """Those of the members follow from the double: 1 + 0.01 m |pdg| for each beam; scales from the PDFs alone."""
     if nominal == "the same":
-        file = varied(tmp_path, " lhapdf = pdlabel\n 10800 = lhaid\n")
+        file = varied(tmp_path, " lhapdf = pdlabel\n 900000 = lhaid\n")
     own = 1.0 if nominal == "the same" else 4.0  # the central weight over the event's own
     table = les_houches_table.read(file)
     systematics = {
         "mu": ScaleUncertainty(effect="scale", scale="mu", variations=(0.5, 1.0, 2.0)),
-        "pdf": PdfUncertainty(effect="pdf", variation="CT10"),
+        "pdf": PdfUncertainty(effect="pdf", variation="toy_set"),
     }
     scale, *members = find_nuisance(systematics, file)
     x = 0.01 * np.arange(1, N_EVENTS + 1)

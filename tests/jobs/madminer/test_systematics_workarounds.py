@@ -26,9 +26,9 @@ from tests.support import SHARED_DATA
 SYSTEMATICS: dict[str, dict[str, Any]] = {
     "lumi": {"effect": "norm", "norm_variation": 1.1},
     "mu": {"effect": "scale", "scale": "mu", "scale_variations": (0.5, 1.0, 2.0)},
-    "pdf": {"effect": "pdf", "pdf_variation": "CT10"},
+    "pdf": {"effect": "pdf", "pdf_variation": "toy_set"},
 }
-PDF_SETS = (PdfSet("CT10", 10800, 5, "hessian"),)
+PDF_SETS = (PdfSet("toy_set", 900000, 5, "hessian"),)
 READING = les_houches_settings(
     {
         "smearing": [],
@@ -80,7 +80,7 @@ def read(setup, as_text):
 
 scale = dict(effect="scale", systematic_name="mu")
 pdf = MadMiner()
-pdf.add_systematics("pdf", "pdf", pdf_variation="CT10")
+pdf.add_systematics("pdf", "pdf", pdf_variation="toy_set")
 text = MadMiner()
 text.add_systematics("scale", "mu")
 print(json.dumps({
@@ -163,7 +163,7 @@ def test_set_up_survives_saving_and_loading(folder: Path) -> None:
     assert found == {
         "lumi": ("norm", 1.1, None),
         "mu": ("scale", "0.5,1.0,2.0", "mu"),
-        "pdf": ("pdf", "CT10", None),
+        "pdf": ("pdf", "toy_set", None),
     }
     miner.save(str(folder / "again.h5"))
     again = MadMiner()

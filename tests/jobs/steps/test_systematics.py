@@ -24,9 +24,9 @@ from tests.jobs.systematics_files import PdfSet, with_systematics
 SYSTEMATICS = {
     "lumi": {"effect": "norm", "variation": 1.1},
     "mu": {"effect": "scale", "scale": "mu", "variations": [0.5, 1.0, 2.0]},
-    "pdf": {"effect": "pdf", "variation": "CT10"},
+    "pdf": {"effect": "pdf", "variation": "toy_set"},
 }
-PDF_SETS = (PdfSet("CT10", 10800, 5, "hessian"),)
+PDF_SETS = (PdfSet("toy_set", 900000, 5, "hessian"),)
 ALL = {**READING, "cuts": []}
 NUISANCE = ["lumi_nuisance_param_0", "mu_nuisance_param_0", "pdf_nuisance_param_0", "pdf_nuisance_param_1"]
 N_SIGNAL, N_BACKGROUND = 3000, 400
@@ -255,7 +255,7 @@ def test_workspaces_have_the_nuisance_parameters(tmp_path: Path, combined: Path)
 
 
 def test_a_file_that_lacks_what_another_has(tmp_path: Path, chain: Chain, analysed: list[Path]) -> None:
-    fewer = (PdfSet("CT10", 10800, 3, "hessian"),)
+    fewer = (PdfSet("toy_set", 900000, 3, "hessian"),)
     other = chain.read(chain.events("signal", 50, 7, pdf_sets=fewer), ["pdf"])
     both = [analysed[0], other]
     reason = Folder(tmp_path).refusal("combine", "refused", combine_settings(both), setup=chain.set_up, analysed=both)
@@ -267,7 +267,7 @@ def test_events_without_the_weights(tmp_path: Path, chain: Chain) -> None:
     events = chain.events("signal", 20, 8, pdf_sets=())
     settings = {**ALL, "systematics": ["pdf"], "sample": "signal", "benchmark": "sm", "background": False}
     reason = Folder(tmp_path).refusal("analyse", events.name, settings, setup=chain.set_up, events=events)
-    assert reason.startswith("events.lhe.gz has no weights for the PDF uncertainty pdf (CT10): MadGraph writes them")
+    assert reason.startswith("events.lhe.gz has no weights for the PDF uncertainty pdf (toy_set): MadGraph writes them")
 
 
 def test_file_without_morphing_knows_its_benchmarks(chain: Chain, tmp_path: Path) -> None:

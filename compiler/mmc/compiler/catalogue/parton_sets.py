@@ -1,6 +1,7 @@
 """Sets of parton distributions of the proton by LHAPDF's names and numbers."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 MADGRAPHS_OWN: Mapping[str, int] = MappingProxyType(
@@ -37,6 +38,53 @@ _LHAPDF = """
 _WORDS = _LHAPDF.split()
 NUMBERS: Mapping[str, int] = MappingProxyType(dict(zip(_WORDS[1::2], map(int, _WORDS[::2]), strict=True)))
 """LHAPDF's number of each set."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """The members of a set, as LHAPDF's file ``.info`` of the set says."""
+
+    number: int
+    """The central one included."""
+    error_type: str
+    """How they combine to an uncertainty, in LHAPDF's words."""
+
+
+_INFO = """
+hessian 29 HERAPDF20_NLO_EIG HERAPDF20_NNLO_EIG
+hessian 41 cteq6 MSTW2008lo68cl MSTW2008nlo68cl MSTW2008nnlo68cl
+hessian 45 cteq66
+hessian 51 CT10nnlo MMHT2014lo68cl MMHT2014nlo68cl MMHT2014nlo68clas118 MMHT2014nnlo68cl
+hessian 53 CT10 CT10nlo
+hessian 57 CT14nnlo CT14nlo
+hessian 59 CT18NNLO CT18ANNLO CT18NLO
+hessian 65 MSHT20nnlo_as118
+symmhessian 30 ABMP16_5_nnlo ABMP16_5_nlo
+symmhessian 31 PDF4LHC15_nlo_30 PDF4LHC15_nnlo_30 PDF4LHC15_nlo_nf4_30
+symmhessian 101 PDF4LHC15_nlo_100 PDF4LHC15_nnlo_100 NNPDF30_nlo_as_0118_hessian NNPDF30_nnlo_as_0118_hessian
+symmhessian 101 NNPDF31_nlo_as_0118_hessian NNPDF31_nnlo_as_0118_hessian NNPDF31_nnlo_as_0118_nf_4_mc_hessian
+symmhessian+as 33 PDF4LHC15_nlo_30_pdfas PDF4LHC15_nnlo_30_pdfas
+symmhessian+as 43 PDF4LHC21_40_pdfas
+symmhessian+as 103 PDF4LHC15_nlo_100_pdfas PDF4LHC15_nnlo_100_pdfas NNPDF31_nlo_hessian_pdfas
+symmhessian+as 103 NNPDF31_nnlo_hessian_pdfas NNPDF31_nnlo_as_0118_mc_hessian_pdfas
+replicas 101 PDF4LHC15_nlo_mc PDF4LHC15_nnlo_mc NNPDF23_nlo_as_0119 NNPDF23_nlo_as_0118_qed NNPDF23_nlo_as_0119_qed
+replicas 101 NNPDF23_lo_as_0119_qed NNPDF23_lo_as_0130_qed NNPDF30_nlo_as_0118 NNPDF30_nlo_as_0118_nf_4
+replicas 101 NNPDF30_nnlo_as_0118 NNPDF30_nnlo_as_0118_nf_4 NNPDF30_lo_as_0118 NNPDF30_lo_as_0118_nf_4
+replicas 101 NNPDF30_lo_as_0130 NNPDF30_lo_as_0130_nf_4 NNPDF31_nlo_as_0118 NNPDF31_nnlo_as_0118 NNPDF31_lo_as_0118
+replicas 101 NNPDF31_lo_as_0130 NNPDF31_nlo_as_0118_nf_4 NNPDF31_nnlo_as_0118_nf_4 NNPDF31_nlo_as_0118_luxqed
+replicas 101 NNPDF31_nnlo_as_0118_luxqed NNPDF40_nnlo_as_01180 NNPDF40_nlo_as_01180 NNPDF40_lo_as_01180
+replicas+as 103 PDF4LHC15_nlo_mc_pdfas PDF4LHC15_nnlo_mc_pdfas NNPDF30_nlo_nf_4_pdfas NNPDF30_nlo_nf_5_pdfas
+replicas+as 103 NNPDF30_nnlo_nf_4_pdfas NNPDF30_nnlo_nf_5_pdfas
+"""
+"""``ErrorType`` and ``NumMembers`` of the sets with errors, each with its names."""
+MEMBERS: Mapping[str, Members] = MappingProxyType(
+    {
+        name: Members(int(number), error_type)
+        for error_type, number, *names in map(str.split, _INFO.strip().splitlines())
+        for name in names
+    }
+)
+"""The members of the sets of which they are known here; of others a file must say how they combine."""
 
 
 def number_of(named: str | int) -> int | None:

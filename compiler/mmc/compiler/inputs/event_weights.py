@@ -5,8 +5,9 @@ from html import unescape
 
 _EVENT = re.compile(r"<event(?:\s[^<>]*)?>")
 BLOCK = re.compile(r"<rwgt(?:\s[^<>]*)?>")
-WEIGHT = r"""<wgt\b[^<>]*?\sid\s*=\s*(?:'([^']*)'|"([^"]*)")"""
-"""The beginning of a weight: its name in single or double quotes, perhaps after other attributes."""
+WEIGHT = r"""(?><wgt\b[^<>]*?\sid\s*=\s*(?:'([^']*)'|"([^"]*)"))"""
+"""The beginning of a weight: its name in single or double quotes, perhaps after other attributes. Its first name alone,
+or a text with many would take time that is quadratic."""
 
 
 def weight_names(start: str) -> tuple[str, ...] | None:

@@ -3,9 +3,10 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mmc.errors import StepError
+from mmc.jobs.formats.event_numbers import OF_PARTS
 from mmc.jobs.formats.les_houches_head import UNITY, Head, with_integrated, with_processes
 
 DIFFERENCE = 0.02
@@ -121,8 +122,13 @@ def _of_processes(head: Head, nominal: NominalWeights, factor: float, error: flo
 def number_generated(head: Head, n_events: int, name: str, *, filtered: bool) -> int:
     """The number of events before any were removed.
 
+    A file with more events than its program counted in one run is of several runs, and their weights must agree with
+    ``<init>``.
+
     :raises StepError: when the header does not contain it, or events are missing unsaid
     """
+    if head.counted_in in OF_PARTS and n_events > (head.n_generated or 0):
+        head = replace(head, n_generated=None, n_asked=None)
     generated = n_events if head.n_generated is None else head.n_generated
     asked = generated if head.n_asked is None else head.n_asked
     if filtered:
@@ -135,9 +141,11 @@ def number_generated(head: Head, n_events: int, name: str, *, filtered: bool) ->
             )
         return generated
     if generated != n_events:
+        of_part = f"; if it is one part of a run, write the number of its events into {head.counted_in}"
         raise StepError(
             f"the header of {name} says that {generated:,} events were generated, and the file holds {n_events:,}: if "
             "events were cut or filtered, write `filtered: true` beside the file; if files were merged, name each"
+            f"{of_part if n_events < generated else ''}"
         )
     if not _nearly_all(generated, asked):
         raise StepError(

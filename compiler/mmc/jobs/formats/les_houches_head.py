@@ -3,13 +3,14 @@
 import logging
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.parsers import expat
 
 from mmc.errors import StepError
 from mmc.jobs.formats.declared_weights import as_xml, declared_groups
+from mmc.jobs.formats.event_numbers import asked, first_group, number_or_none, whole
 from mmc.jobs.formats.les_houches_text import between, number
 
 log = logging.getLogger(__name__)
@@ -34,10 +35,6 @@ _GENERATED = re.compile(r"Number of Events\s{0,20}:\s{0,20}(\d{1,15})")
 _INTEGRATED = re.compile(r"Integrated weight \(pb\)\s{0,20}:\s{0,20}([-+.\deE]{1,40})", re.ASCII)
 _XSEC_INFO = re.compile(r"<xsecinfo(\s[^<>]*)>(?:\s*</xsecinfo>)?")
 _ATTRIBUTE = re.compile(r"""\s(\w+)\s*=\s*(?:'([^']*)'|"([^"]*)")""", re.ASCII)
-_POWHEG = re.compile(r"^[ \t]*numevts[ \t]+(\d[\d.dDeE+]{0,20})(?=[\s!#])", re.MULTILINE | re.ASCII)
-"""The number of events in POWHEG's settings, which are in a comment before the header."""
-_MOST_EVENTS = 1e15
-_THOUSANDS = {"k": 1e3, "m": 1e6}
 _DECAYED = "<madspin"
 """MadSpin multiplies the cross section by branching ratios, in ``<init>`` alone."""
 _AMPERSAND = re.compile(r"&(?!#?\w+;)")
@@ -64,6 +61,8 @@ class Head:
     """The number of events that the generator wrote, as far as the header says."""
     n_asked: int | None
     """The number of events in the run card, or in POWHEG's settings."""
+    counted_in: str
+    """What tells ``n_generated``."""
     integrated_pb: float | None
     """The cross section beside the number of events that the generator wrote."""
     told_in: str
@@ -108,8 +107,8 @@ def read_head(text: str, path: Path) -> Head:
         )
     info = between(header, "<MGGenerationInfo>", "</MGGenerationInfo>")
     try:
-        asked = _whole(settings.get("nevents", "") or _found(_POWHEG, text))
         counted, integrated = _of_xsec_info(init) if info is None else _of_info(info)
+        n_asked, entry = asked(settings.get("nevents", ""), text, is_needed=info is None or counted is None)
     except ValueError as problem:
         raise StepError(f"{path.name} does not say how many events were generated: {problem}") from problem
     words = init.split()
@@ -121,8 +120,9 @@ def read_head(text: str, path: Path) -> Head:
         header,
         init.strip(),
         "average" if norm == _BIASED else norm,
-        asked if counted is None else counted,
-        asked,
+        n_asked if counted is None else counted,
+        n_asked,
+        entry if counted is None else "neve" if info is None else "MGGenerationInfo",
         None if _DECAYED in header.lower() else integrated,
         "xsecinfo" if info is None else "MGGenerationInfo",
         int(words[8]) if len(words) > 8 and words[8].lstrip("+-").isdecimal() and len(words[8]) < 4 else 0,
@@ -188,7 +188,7 @@ def _declarations(text: str) -> str:
 
 def _of_info(info: str) -> tuple[int | None, float | None]:
     """The number of events and the cross section in pb that ``<MGGenerationInfo>`` tells."""
-    return _whole(_found(_GENERATED, info)), _number(_found(_INTEGRATED, info))
+    return whole(first_group(_GENERATED, info), "nevents"), number_or_none(first_group(_INTEGRATED, info))
 
 
 def _of_xsec_info(init: str) -> tuple[int | None, float | None]:
@@ -199,41 +199,9 @@ def _of_xsec_info(init: str) -> tuple[int | None, float | None]:
     for attributes in _XSEC_INFO.findall(init):
         told = {name: one or two for name, one, two in _ATTRIBUTE.findall(attributes)}
         if "weightname" not in told:
-            value = _number(told.get("totxsec", ""))
-            return _whole(told.get("neve", "")), value if value is not None and value > 0.0 else None
+            value = number_or_none(told.get("totxsec", ""))
+            return whole(told.get("neve", ""), "neve"), value if value is not None and value > 0.0 else None
     return None, None
-
-
-def _found(pattern: re.Pattern[str], text: str) -> str:
-    found = pattern.search(text)
-    return "" if found is None else found[1]
-
-
-def _number(text: str) -> float | None:
-    try:
-        return number(text)
-    except ValueError:
-        return None
-
-
-def _whole(text: str) -> int | None:
-    """A number of events, also as ``1e4``, Fortran's ``1d4`` and MadGraph's ``10k``; None for 0 and less, with which
-    programs say that they do not know.
-
-    :raises ValueError: when it is not a number
-
-    >>> _whole("10k"), _whole("1.5d3"), _whole("-1")
-    (10000, 1500, None)
-    """
-    word = text.strip("'\"").lower()
-    if not word:
-        return None
-    factor = _THOUSANDS.get(word[-1])
-    value = _number((word[:-1] if factor else word).replace("d", "e"))
-    value = None if value is None else (factor or 1.0) * value
-    if value is None or not abs(value) < _MOST_EVENTS or not value.is_integer():
-        raise ValueError(f"{text[:40]!r} is not a number of events")
-    return int(value) if value > 0.0 else None
 
 
 def _settings(card: str, file: str) -> Mapping[str, str]:
@@ -275,6 +243,21 @@ def with_integrated(head: Head, value: float) -> Head:
     return replace(head, header=header, integrated_pb=None if head.integrated_pb is None else value)
 
 
+def without_settings(head: Head, names: Collection[str]) -> Head:
+    """The head of a file without some entries of its run card."""
+    before, tag, rest = head.header.partition(_CARD)
+    text, closing, after = rest.partition(_CARD_END)
+    literal, kept = _without(text, names)
+    return replace(head, header=f"{before}{tag}{literal}\n{kept}{closing}{after}") if closing else head
+
+
+def _without(card: str, names: Collection[str]) -> tuple[str, str]:
+    """The tag of literal text at the beginning of a run card, or an empty text, and the lines but those of entries."""
+    literal = _LITERAL if card.lstrip().startswith(_LITERAL) else ""
+    lines = card.lstrip().removeprefix(literal).splitlines(keepends=True)
+    return literal, "".join(line for line in lines if _name(line) not in names)
+
+
 def _rewritten(init: str, change: Callable[[Sequence[str]], Sequence[float]]) -> str:
     """``<init>`` with other cross sections, errors and largest weights in the rows of its processes."""
     rows = []
@@ -293,10 +276,8 @@ def opening(head: Head, n_events: int, forget: Path | None) -> str:
     before, tag, rest = head.header.partition(_CARD)
     text, closing, after = rest.partition(_CARD_END)
     if closing:
-        literal = _LITERAL if text.lstrip().startswith(_LITERAL) else ""
-        lines = text.lstrip().removeprefix(literal).splitlines(keepends=True)
-        kept = [line for line in lines if _name(line) not in _SETTINGS]
-        header = f"{before}{tag}{literal}\n{card}{''.join(kept)}{closing}{after}"
+        literal, kept = _without(text, _SETTINGS)
+        header = f"{before}{tag}{literal}\n{card}{kept}{closing}{after}"
     else:
         header = f"\n<MGRunCard>\n{card}</MGRunCard>{head.header}"
     header = _GENERATED.sub(lambda found: found[0].removesuffix(found[1]) + str(n_events), header)

@@ -23,7 +23,14 @@ from mmc.jobs.formats.les_houches import quoted
 from mmc.jobs.formats.les_houches_cross_section import DIFFERENCE, NominalWeights, number_generated, told_or_found
 from mmc.jobs.formats.les_houches_cross_section import factor as normalisation
 from mmc.jobs.formats.les_houches_head import LARGEST, Head, opening, read_head
-from mmc.jobs.formats.les_houches_text import UnusualFileError, blocks, number, particle_lines, weights
+from mmc.jobs.formats.les_houches_text import (
+    MOST_PARTICLES,
+    UnusualFileError,
+    blocks,
+    number,
+    particle_lines,
+    weights,
+)
 from mmc.reading import first_line, shown
 
 Ratios = Mapping[str, NDArray[np.float64]]
@@ -32,6 +39,8 @@ Ratios = Mapping[str, NDArray[np.float64]]
 _NO_FACTORS: Mapping[int, float] = MappingProxyType({})
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _NO_RATIOS: Ratios = MappingProxyType({})
+_FINAL = 1
+"""The status of a final particle."""
 _GROUP = "<eventgroup"
 _SAME = 1e-3
 """Largest relative difference between weights with the same squared matrix element (rounding of the reweighting)."""
@@ -56,6 +65,8 @@ class Content:
     nominal: NominalWeights
     """The nominal weights of the file."""
     digests: event_sketch.Digests
+    n_final: tuple[int, int]
+    """The smallest and the largest number of final particles of an event."""
     names: tuple[str, ...]
     """The names of the weights of each event, with the nominal one under that of the sampled benchmark."""
 
@@ -104,11 +115,13 @@ def inspect(
     head, n_events, held = None, 0, None
     size = difference = 0.0
     nominal = NominalWeights()
-    digests = array("Q")
+    digests, least, most = array("Q"), MOST_PARTICLES, 0
     for before, body, own, written, tried in _weighted(path, names, ratios):
         head = read_head(before, path) if head is None else head
         n_events += 1
         digests.append(event_sketch.of_particles(body))
+        n_final = _n_final(body)
+        least, most = min(least, n_final), max(most, n_final)
         found = {sampled: own, **written}
         if held is None:
             held = set(found)
@@ -166,8 +179,14 @@ def inspect(
         {name: factor**2 * total for name, total in squares.items()},
         nominal,
         np.array(digests, dtype=np.uint64),
+        (least, most),
         tuple(held or ()),
     )
+
+
+def _n_final(body: str) -> int:
+    """The number of final particles of an event, from its lines."""
+    return sum(int(line.split(maxsplit=2)[1]) == _FINAL for line in body.splitlines()[1:])
 
 
 def _check_numbers(weights: Mapping[str, str], event: str) -> None:

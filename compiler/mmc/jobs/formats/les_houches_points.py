@@ -13,7 +13,7 @@ from mmc.errors import StepError
 from mmc.jobs.formats.les_houches_text import between
 from mmc.reading import shown
 
-_WEIGHT = re.compile(r"""<weight\b[^<>]*?\sid\s*=\s*(?:'([^']*)'|"([^"]*)")[^<>]*>""")
+_WEIGHT = re.compile(r"""(?><weight\b[^<>]*?\sid\s*=\s*(?:'([^']*)'|"([^"]*)"))[^<>]*>""")
 _CHANGE = re.compile(r"set\s+(?:param_card\s+)?(\w+)[ \t]+(\d+(?:[ \t]+\d+)?)[ \t]+([-+.\dEeDd]+)", re.ASCII)
 _TOLERANCE = 1e-3
 """Tolerance relative to a parameter's largest value at the benchmarks: hand-written points are rounded."""

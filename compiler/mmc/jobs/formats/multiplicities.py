@@ -4,32 +4,25 @@ MLM, FxFx and CKKW-L cover the same jets with several multiplicities. The shower
 cross section of the events before it is too large.
 """
 
-from pathlib import Path
-
-import numpy as np
-
 from mmc.compiler.inputs import cards
 from mmc.errors import StepError
-from mmc.jobs.formats import les_houches_table
 from mmc.jobs.formats.les_houches_text import between
 
 
-def check_merged(header: str, events: Path, name: str) -> None:
+def check_merged(header: str, n_final: tuple[int, int], name: str) -> None:
     """Refuse events of which the shower has not vetoed any.
 
     :param header: of the file, with MadGraph's run card
-    :param events: the file in its normal form
+    :param n_final: the smallest and the largest number of final particles of an event
     :param name: of the file, for messages
     :raises StepError: when the run card asks for merging, and the events have different numbers of particles
     """
     card = between(header, "<MGRunCard>", "</MGRunCard>") or ""
     scheme = next(filter(_is_merging, cards.run_card(card)), None)
-    if scheme is None:
-        return
-    counts = np.unique(les_houches_table.read(events).counts)
-    if len(counts) > 1:
+    least, most = n_final
+    if scheme is not None and least != most:
         raise StepError(
-            f"{name} has events of {counts[0]} to {counts[-1]} final particles, which its run card merges "
+            f"{name} has events of {least} to {most} final particles, which its run card merges "
             f"({scheme.name} = {scheme.value}): jets count twice until a shower vetoes events, and the cross section "
             "is too large. Remove the events that the shower vetoes, and write `filtered: true` beside the file"
         )

@@ -6,12 +6,12 @@ the last weights of a group, outside of all groups. A member is the weight with 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
 
-from mmc.compiler.catalogue.parton_sets import NUMBERS
+from mmc.compiler.catalogue.parton_sets import MEMBERS, NUMBERS, Members, name_of
 from mmc.errors import StepError
 from mmc.jobs.formats import scale_weights
 from mmc.jobs.formats.declared_weights import WeightGroup
@@ -22,6 +22,10 @@ _NUMBER = re.compile(r"#\s*(\d{1,9})", re.ASCII)
 _DIGITS = 10
 _FEWEST = 2
 """A set with eigenvectors has a central member and others."""
+_NEAR = 10
+"""A member that follows after fewer missing ones is of the same set: hardly a set begins so near to another."""
+_SORT = re.compile(r"(?:hessian|symmhessian|replicas)(?:\+\w+)*", re.ASCII)
+_HESSIAN = ("hessian", "symmhessian")
 
 
 @dataclass(frozen=True)
@@ -36,36 +40,71 @@ class Directions:
 def choose(groups: Sequence[WeightGroup], wanted: str, name: str, path: Path) -> Directions:
     """The weights of the members of a set.
 
+    LHAPDF's facts decide how the members of a known set combine, and not a file: POWHEG's and aMC@NLO's words there are
+    written by hand, one for many sets.
+
     :param groups: all that the file declares
     :param wanted: the name or the number of the set
     :param name: the uncertainty, for messages
-    :raises StepError: when members are missing, a member has several weights, or the set has no eigenvectors
+    :raises StepError: when members are missing, a member has several weights, the file does not say how the members of
+        an unknown set combine, or the set has no eigenvectors
     """
     own = [group for group in groups if _names(wanted) & _names_of(group)]
     inside = _members(own)
     others = [group for group in groups if not (_is_set(group) or (inside and group.name))]
-    outside = _members(others)
+    found = _members(others) | inside
     first = _first(wanted, own, inside)
-    numbers = list(takewhile(lambda number: number in inside or number in outside, count(first)))
-    if len(numbers) < _FEWEST or not inside.keys() <= set(numbers):
+    known = MEMBERS.get(name_of(first) or "")
+    if known:
+        _check_hessian(known.error_type, wanted, path)
+    if first not in found:  # the nominal weight may be among those of the scales alone
+        found |= {number: ids for number, ids in _members(groups).items() if number == first}
+    numbers = _numbers(first, known, found)
+    if len(numbers) < _FEWEST or _is_cut(numbers, known, found, inside):
         lacks = f"weight of member {first + len(numbers)}" if inside or len(numbers) >= _FEWEST else "weights"
         raise StepError(
             f"{path.name} has no {lacks} for the PDF uncertainty {name} ({wanted}): MadGraph writes them where LHAPDF, "
             f"its Python interface and that set are installed; {_listed(groups)}"
         )
-    ids = [
-        _only(inside.get(number) or outside[number], f"member {number} of the PDF set {wanted}", path)
-        for number in numbers
-    ]
-    sort = _sort([*own, *(group for group in others if set(ids) & {weight.get("id") for weight in group.weights})])
-    directions = _directions(sort, len(ids) - 1)
+    sort = known.error_type if known else _sort(own, wanted, path)
+    _check_hessian(sort, wanted, path)
+    directions = _directions(sort, len(numbers) - 1)
     if directions is None:
-        told = sort or "with no group that says how they combine"
         raise StepError(
-            f"the PDF set {wanted} in {path.name} ({len(ids)} members, {told}) has no eigenvectors: nuisance "
-            "parameters need a Hessian set"
+            f"{path.name} has {len(numbers)} members of the PDF set {wanted}, and a set of the type {sort} has a "
+            "central member and pairs of others: write the weights of all members"
         )
+    ids = [_only(found[number], f"member {number} of the PDF set {wanted}", path) for number in numbers]
     return Directions(ids[0], [tuple(ids[member] for member in direction) for direction in directions])
+
+
+def _check_hessian(sort: str, wanted: str, path: Path) -> None:
+    """:raises StepError: when a set of this type has no eigenvectors"""
+    if not sort.startswith(_HESSIAN):
+        raise StepError(
+            f"the PDF set {wanted} has no eigenvectors for the uncertainties of {path.name}: its type is {sort}, and "
+            "nuisance parameters need a Hessian set"
+        )
+
+
+def _numbers(first: int, known: Members | None, found: Container[int]) -> list[int]:
+    """The numbers of the members that a file has in a row from the central one, up to the next known set."""
+    others = set(NUMBERS.values()) - {first}
+    numbers = range(first, first + known.number) if known else count(first)
+    return list(takewhile(lambda number: number in found and number not in others, numbers))
+
+
+def _is_cut(numbers: Sequence[int], known: Members | None, found: Container[int], inside: Iterable[int]) -> bool:
+    """Whether members are missing: of an unknown set, where its groups have others or weights follow soon.
+
+    :param numbers: those of the members in a row
+    :param inside: those in the groups of the set
+    """
+    if known:
+        return len(numbers) < known.number
+    missing = numbers[-1] + 1
+    near = takewhile(lambda number: number not in NUMBERS.values(), range(missing, missing + _NEAR))
+    return not set(inside) <= set(numbers) or any(number in found for number in near)
 
 
 def _names(name: str) -> set[str]:
@@ -84,7 +123,7 @@ def _is_set(group: WeightGroup) -> bool:
 
 def _first(wanted: str, own: Sequence[WeightGroup], members: Iterable[int]) -> int:
     """The number of the central member; 0 if it is not known."""
-    told = [wanted, *filter(None, map(_number, own)), str(NUMBERS.get(wanted, ""))]
+    told = [wanted, str(NUMBERS.get(wanted, "")), *filter(None, map(_number, own))]
     return next((int(text) for text in told if text.isdecimal()), min(members, default=0))
 
 
@@ -114,9 +153,21 @@ def _only(ids: Sequence[str], what: str, path: Path) -> str:
     return ids[0]
 
 
-def _sort(groups: Iterable[WeightGroup]) -> str:
-    """How the members of a set combine, in LHAPDF's words; empty if no group tells."""
-    return next(filter(None, (group.attributes.get("combine", "").strip() for group in groups)), "")
+def _sort(own: Sequence[WeightGroup], wanted: str, path: Path) -> str:
+    """How the members of an unknown set combine, in LHAPDF's words, as MadGraph writes into the groups of the set.
+
+    :param own: the groups that are named after the set; words of others are not about this set alone
+    :raises StepError: when there is no such word
+    """
+    told = {group.attributes.get("combine", "").strip().lower() for group in own} - {""}
+    sort = next(iter(told), "")
+    if len(told) == 1 and _SORT.fullmatch(sort):
+        return sort
+    where = " or ".join(f"`combine={word!r}`" for word in sorted(told)) or "no group of weights with `combine` is its"
+    raise StepError(
+        f"{path.name} does not say how the members of the PDF set {wanted} combine ({where}): write hessian or "
+        f"symmhessian into its `<weightgroup>`, as in <weightgroup name='{wanted}' combine='hessian'>"
+    )
 
 
 def _listed(groups: Sequence[WeightGroup]) -> str:

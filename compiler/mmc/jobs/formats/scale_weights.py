@@ -33,6 +33,10 @@ _COMPARED = 200
 """The number of events whose weights are compared."""
 _OTHER_CHOICES = {"dynscale", "dyn_scale", "alpsfact"}
 """What MadGraph declares of weights that are not those of the scale choice of the events."""
+_NOT_NOMINAL = {*_OTHER_CHOICES, "hdamp"}
+"""With POWHEG's varied matching of matrix elements and shower."""
+_DYN = "-1"
+"""aMC@NLO's number of the scale choice of the events."""
 _MOST_LISTED = 12
 """At most this many weights are listed in a message."""
 _NAMES = {"id", "mur", "muf", "name", "index", "memberid"}
@@ -99,9 +103,9 @@ def choose(declared: Sequence[Weight], wanted: Sequence[Factors], what: str, pat
 
 
 def is_nominal(weight: Weight) -> bool:
-    """Whether a weight is at the scales of the event, as far as the file tells."""
-    told = {"mur": "1", "muf": "1", **weight}
-    return _has(told, NOMINAL) and not _OTHER_CHOICES & set(told)
+    """Whether a weight is of the choices of the event but for the parton distributions, as far as the file tells."""
+    told = {"mur": "1", "muf": "1", "dyn": _DYN, **weight}
+    return _has(told, NOMINAL) and _value(told["dyn"]) == _value(_DYN) and not _NOT_NOMINAL & set(told)
 
 
 def are_same(path: Path, ids: Sequence[str]) -> bool:

@@ -4,12 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mmc.compiler.inputs import cards
 from mmc.compiler.settings.generation import Merging, Shower
 from mmc.errors import StepError
 from mmc.jobs.formats import hepmc, les_houches_normalise
 from mmc.jobs.formats.hepmc import SHOWERED
 from mmc.jobs.formats.les_houches import EVENTS
 from mmc.jobs.formats.les_houches_cross_section import NominalWeights, of_written
+from mmc.jobs.formats.les_houches_head import without_settings
 from mmc.jobs.formats.les_houches_text import number
 from mmc.jobs.generators import shower as pythia
 from mmc.jobs.job import StepJob
@@ -57,7 +59,8 @@ def shower(
         if merging is not None:
             value, error = whole.head.cross_section_pb
             written = _weights(before, factors)
-            whole = replace(whole, head=of_written(whole.head, written, whole.factor, error / value))
+            head = without_settings(whole.head, cards.MERGING)  # what remains is merged
+            whole = replace(whole, head=of_written(head, written, whole.factor, error / value))
             (job.out / SHOWERED).rename(work / SHOWERED)
             hepmc.scale_weights(work / SHOWERED, job.out / SHOWERED, part, pythia.COMPRESSION)
         les_houches_normalise.write(before, events, whole, benchmark, names, lost=lost, factors=factors)

@@ -198,7 +198,7 @@ def hand_over(
 
 
 def _check_varied(events: Weighted, nuisance: Sequence[Nuisance]) -> None:
-    """Many ntuples have such weights relative to the nominal one: about 1 for any nominal weight, and of any sign.
+    """Many ntuples have such weights relative to the nominal one: about 1 for any nominal weight, mostly positive.
 
     :raises StepError: when the weights of a nuisance parameter have another size or sign than those of the events
     """
@@ -209,11 +209,19 @@ def _check_varied(events: Weighted, nuisance: Sequence[Nuisance]) -> None:
         for stored in filter(None, parameter.weights.values()):
             varied = events.weights.get(stored, nominal)
             factor = float(np.abs(varied).sum()) / size if size else 1.0
-            is_flipped = negative.sum() >= max(_FEW, _RARE * len(nominal)) and bool((varied[negative] > 0.0).all())
-            if is_flipped or (factor and not 1.0 / _MOST_VARIED < factor < _MOST_VARIED):
-                told = "positive where those of the events are negative" if is_flipped else f"{factor:.3g} times theirs"
-                raise StepError(
-                    f"the weights {stored!r} of the uncertainty {parameter.systematic} are none of the events in "
-                    f"{events.name}: they are {told}. If they are relative to the weights of the events, write their "
-                    "product"
-                )
+            is_flipped = negative.sum() >= max(_FEW, _RARE * len(nominal)) and _are_mostly_positive(varied[negative])
+            if not (is_flipped or factor <= 1.0 / _MOST_VARIED or factor >= _MOST_VARIED):
+                continue
+            told = "mostly positive where the nominal weights are negative"
+            if not is_flipped:
+                told = f"on average {factor:.3g} times the nominal weights" if factor else "all 0"
+            product = f", as in `weight * {stored}`" if stored.isidentifier() else ""
+            raise StepError(
+                f"the weights {stored!r} (uncertainty {parameter.systematic}) of {events.name} are {told}, and weights "
+                f"at one standard deviation are less than {_MOST_VARIED:g} times larger or smaller. If they are "
+                f"factors on the nominal weights, as `LHEScaleWeight` of NanoAOD, write the product{product}"
+            )
+
+
+def _are_mostly_positive(weights: Floats) -> bool:
+    return float((weights > 0.0).mean()) > 0.5

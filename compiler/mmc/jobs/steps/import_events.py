@@ -80,6 +80,8 @@ def run(job: StepJob) -> None:
             if settings.reweight is None or name in settings.compared
         }
         check_points(content.head.header, settings.benchmark, expected, source.name, settings.weights)
+    if not settings.filtered:
+        check_merged(content.head.header, content.n_final, source.name)
     _check_uncertainties(settings, source, content)
     if content.found_error_pb is not None:
         value, error = content.head.cross_section_pb[0], content.found_error_pb
@@ -95,8 +97,6 @@ def run(job: StepJob) -> None:
         renamed=settings.weights,
         ratios=ratios,
     )
-    if not settings.filtered:
-        check_merged(content.head.header, job.out / EVENTS, source.name)
     held = {source.name: content.digests}
     made = {
         "sample": settings.sample,
