@@ -183,14 +183,10 @@ def test_the_nominal_weights_are_those_of_the_sampled_benchmark(tmp_path: Path) 
     source = write_lhe(tmp_path / "x.lhe", [{"sm": "0.25", "w": "1"}] * 2)
     les_houches_normalise.inspect(source, "sm", ["sm", "w"])
     reason = (
-        r"^the weights at 'w' in x.lhe add up to 2, and the nominal weights to 0.5, with differences of 300.0% in "
-        r"single events: the file was not sampled at 'w'$"
+        r"^the weights at 'w' in x.lhe add up to 2, and the nominal weights to 0.5: the file was not sampled at 'w'$"
     )
     with pytest.raises(StepError, match=reason):
         les_houches_normalise.inspect(source, "w", ["sm", "w"])
-    source = write_lhe(tmp_path / "x.lhe", [{"sm": "0.1", "w": "1"}, {"sm": "0.4", "w": "1"}])
-    with pytest.raises(StepError, match=r"^the weights at 'sm' .* to 0\.5, .* to 0\.5, with differences of 60\.0% in"):
-        les_houches_normalise.inspect(source, "sm", ["sm", "w"])
 
 
 DECLARED = "<initrwgt><weightgroup name='a'><weight id='w'> MUR=2.0 </weight></weightgroup></initrwgt>\n"
