@@ -201,17 +201,18 @@ def test_numbers_of_events_fluctuate_as_the_rate_does() -> None:
     contents, _ = source.contents(0, content)
     counts = contents.draw_bins(100_000, np.random.default_rng(1))[:, 0]
     assert counts.var() == pytest.approx(100.0 + 100.0**2 / 50.0, rel=0.02)
-    narrowed = counts * source.narrowing(0, counts, float(contents.means.sum()), contents.variance)
+    narrowed = counts * source.narrowing(0, counts, contents)
     assert narrowed.mean() == pytest.approx(100.0, rel=0.003)
     assert narrowed.var() == pytest.approx(100.0 + 100.0**2 / 300.0, rel=0.02)
     fixed = replace(source, n=100.0)
-    np.testing.assert_array_equal(fixed.narrowing(0, counts, 100.0, 200.0), np.ones(100_000))
+    np.testing.assert_array_equal(fixed.narrowing(0, counts, contents), np.ones(100_000))
 
 
 def test_no_toy_has_fewer_than_no_events() -> None:
     """Where the integration is known worse than the cells are."""
     sizes = np.array([[0.0, 5.0, 100.0, 200.0]])
-    factors = narrowing(sizes, np.array([100.0]), np.array([1.0]), np.array([[4.0]]))
+    means = np.array([100.0])
+    factors = narrowing(sizes, means, means, np.array([[101.0]]), np.array([[4.0]]))
     assert factors.min() == 0.0 and factors[0, 2:] * sizes[0, 2:] == pytest.approx(
         [100.0, 100.0 + 100.0 * (40100.0 / 101.0) ** 0.5]
     )
@@ -238,12 +239,14 @@ def test_the_number_of_toys_is_limited_by_the_events_that_they_have(monkeypatch:
 
 def test_the_numbers_of_events_of_two_regions_fluctuate_together() -> None:
     """As Poisson numbers around means with the covariance of the simulation, whatever the cells make of them."""
-    random, means, variances = np.random.default_rng(3), np.array([400.0, 900.0]), np.array([300.0, 100.0])
-    relative = np.array([[0.001, -0.0004], [-0.0004, 0.0005]])
-    sizes = means[:, np.newaxis] + np.sqrt(means + variances)[:, np.newaxis] * random.standard_normal((2, 50_000))
-    found = np.cov(sizes * narrowing(sizes, means, variances, relative))
-    expected = np.diag(means) + relative * np.outer(means, means)
-    np.testing.assert_allclose(found, expected, atol=25.0)
+    random, means, drawn = np.random.default_rng(3), np.array([400.0, 900.0]), np.array([410.0, 905.0])
+    covariance, relative = np.array([[700.0, 300.0], [300.0, 1000.0]]), np.array([[0.001, -0.0004], [-0.0004, 0.0005]])
+    sizes = random.multivariate_normal(drawn, covariance, 50_000).T
+    narrowed = sizes * narrowing(sizes, means, drawn, covariance, relative)
+    np.testing.assert_allclose(narrowed.mean(axis=1), means, atol=0.6)
+    np.testing.assert_allclose(np.cov(narrowed), np.diag(means) + relative * np.outer(means, means), atol=25.0)
+    same = narrowing(sizes, drawn, drawn, covariance, (covariance - np.diag(drawn)) / np.outer(drawn, drawn))
+    np.testing.assert_allclose(same, 1.0, atol=1e-12)  # they fluctuate so already
 
 
 @pytest.mark.parametrize("rate", [True, False])
@@ -285,3 +288,41 @@ def test_with_many_events_toys_know_the_error_that_asymptotic_limits_know(
     assert f[-1] == pytest.approx(3.2 if rate else 0.6, abs=0.2)
     np.testing.assert_allclose(found[0], 1.0, atol=0.05)
     assert np.max(found[1]) < 0.92
+
+
+@pytest.mark.parametrize("rate", [True, False])
+def test_a_sample_changes_two_regions_together(rate: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """15,000 and 25,000 events of two samples in each of two regions; all bins of the first share an error of 3 %."""
+    monkeypatch.setattr(neyman, "TOYS", 24_000)
+    monkeypatch.setattr(neyman, "PROBES", 10)
+    random, axis, columns = np.random.default_rng(5), np.linspace(-0.6, 0.6, 61), np.arange(2)
+    shares = np.array([[[0.4, 0.3, 0.2, 0.1], [0.25, 0.25, 0.25, 0.25]], [[0.1, 0.2, 0.3, 0.4], [0.4, 0.2, 0.2, 0.2]]])
+    rows = np.stack([1.0 - np.append(axis, 0.0), np.append(axis, 0.0)], axis=1)
+    changed = np.array([[[0.2, 0.05, -0.1, -0.2]], [[0.1, 0.1, -0.1, -0.2]]])
+    sources, tables, logs = [], [], np.zeros(62)
+    for share, change in zip(shares, changed, strict=True):
+        events = (np.array([[15e3], [25e3]]) * share)[:, :, np.newaxis] * np.ones(2)
+        events[0, :, 1] *= 1.0 + change[0]
+        of_samples, sums = events.transpose(1, 0, 2), events.sum(axis=0)
+        products = 1e-6 * np.einsum("bi,bj->bij", sums, sums)
+        bins, rates, common = rows @ sums.T, events.sum(axis=1), np.array([0.03**2, 0.0])
+        mu, table = bins.sum(axis=1), np.log(bins / bins.sum(axis=1, keepdims=True))
+        template = TemplateSums(of_samples, products, np.ones(4, dtype=bool), rows[-1], rates, common, 1.0)
+        cells = Cells(4, lambda table=table, sums=sums, products=products: [(table, Template(sums, products))])  # type: ignore[misc]
+        n = None if rate else float(mu[-1])
+        sources.append(ToySource(cells, rows, sums.sum(axis=0), mu, np.zeros(62), template, n, columns))
+        tables.append(bins if rate else bins / mu[:, np.newaxis])
+        logs += table @ bins[-1] + (mu[-1] * np.log(mu) - mu if rate else 0.0)
+    of_first = np.array([rows @ own.template.rates[0] / own.expected for own in sources])  # type: ignore[union-attr]
+    relative = 0.03**2 * np.einsum("rp,sp->rsp", of_first, of_first)
+    limits = Limits(Grid({"a": axis}, (0.0,)), logs, None, np.full(62, 3.0))
+    critical = critical_values(sources, [limits], LEVELS, np.random.default_rng(2), relative)
+
+    signal, other = 15e3 * shares[:, 0], 25e3 * shares[:, 1]
+    moved = signal * (1.0 + 0.03 * random.standard_normal((20_000, 1, 1))) + other
+    counts = random.poisson(moved)
+    q = -2.0 * sum(np.log(table) @ counts[:, r].T for r, table in enumerate(tables))
+    q = q + (2.0 * np.sum([own.expected for own in sources], axis=0)[:, np.newaxis] if rate else 0.0)
+    q = q[-1] - q.min(axis=0)
+    for level in LEVELS:
+        assert critical.at(level)[-1] == pytest.approx(np.quantile(q, level), rel=0.06)
