@@ -205,8 +205,9 @@ class ToySource:
         """Factors on toys with these contents, and these numbers of events: then they fluctuate as the rate does."""
         if self.n is not None:
             return np.ones_like(sizes)
-        means = np.array([[contents.means.sum()], [contents.drawn]])
-        return np.asarray(narrowing(sizes[np.newaxis], *means, contents.covariance([0]), self.of_rate[[[probe]]])[0])
+        mean, drawn = np.array([[contents.means.sum()], [contents.drawn]])
+        of_rate = self.of_rate[[probe]][:, np.newaxis]
+        return np.asarray(narrowing(sizes[np.newaxis], mean, drawn, contents.covariance([0]), of_rate)[0])
 
 
 def narrowing(sizes: Array, means: Array, drawn: Array, covariance: Array, relative: Array) -> Array:

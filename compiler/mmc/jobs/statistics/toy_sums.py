@@ -176,16 +176,15 @@ class ToySums:
         self._means += np.maximum([content.means for content in contents], 0.0) @ logs.T
         return np.ascontiguousarray((self._directions.T @ logs).T)
 
-    def add(
-        self, probe: int, toys: slice, counts: Sequence[Array | csc_array], along: Array, content: Contents
-    ) -> None:
+    def add(self, probe: int, toys: slice, counts: Sequence[Array | csc_array], along: Array, means: Array) -> None:
         """Add events of some cells to some toys.
 
         :param counts: a sum of matrices of shape (toys, cells)
         :param along: of these cells, from :meth:`extend`
+        :param means: of the numbers of events in them, shape (cells,)
         """
         self.sizes[probe, toys] += sum(part.sum(axis=1) for part in counts)
-        self._along[probe, toys] += sum(part @ along for part in counts) - np.maximum(content.means, 0.0) @ along
+        self._along[probe, toys] += sum(part @ along for part in counts) - np.maximum(means, 0.0) @ along
 
     def at(self, probe: int) -> Array:
         """The sums of the log ratios over the toys of a probe, shape (points, toys)."""
@@ -210,7 +209,7 @@ def add_events(
     :param columns: the samples of each of several likelihoods, as in :meth:`Contents.joined`
     :return: the covariance of their numbers of events at each probe, shape (probes, likelihoods, likelihoods)
     """
-    each = [own.extend(*those, share) for own, *those in zip(sums, logs, contents, strict=True)]
+    each = [own.extend(table, those, share) for own, table, those in zip(sums, logs, contents, strict=True)]
     ends = np.cumsum([len(along) for along in each])
     found, starts = [], [0, *ends[:-1]]
     for k, together in enumerate(zip(*contents, strict=True)):
