@@ -9,7 +9,7 @@ import pytest
 from mmc.jobs.arrays import read_npz
 from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.statistics import neyman
-from mmc.jobs.statistics.combination import JointFit, combine, kinds_of, with_common_toys
+from mmc.jobs.statistics.combination import JointFit, combine, kinds_of, sources_of, with_common_toys
 from mmc.jobs.statistics.combined_verdict import Integration, Part, _same_simulation, judge, shared_events
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.histograms import Template
@@ -293,3 +293,17 @@ def test_toys_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert critical.coverage[k] == pytest.approx(exact[critical.probes], abs=0.03)
         own = (probability * (q - q.min(axis=0) <= critical.at(level)[:-1, np.newaxis])).sum(axis=1)
         assert own.mean() == pytest.approx(level, abs=0.02)
+
+
+def test_a_sample_is_the_same_in_regions_without_common_events() -> None:
+    """Here in the first and the second region, and in the second and the last one, which has other data of the first;
+    a region whose cross sections are not known has samples of its own."""
+    regions, both = [], np.zeros((2, 2))
+    every = ([11, 12], {2: both}), ([12, 13], {}), ([11], {0: both}), ([], {}), ([11], {})
+    for k, (names, shared) in enumerate(every):
+        n, sums = len(names), np.ones((1, len(names), 2))
+        template = TemplateSums(sums, np.ones((1, 2, 2)), np.ones(1, dtype=bool), np.ones(2), sums[0], np.ones(n), 1.0)
+        toys = ToySource(Cells(1, list), np.ones((6, 2)), np.ones(2), np.ones(6), np.zeros(6), template if n else None)
+        known = replace(_cross_sections(0, [1.0, 1.0], both), names=np.array(names, dtype=np.int64))
+        regions.append(replace(_region("low", 3), toys=toys, cross_sections=None if k == 4 else known, both=shared))
+    assert [own.columns.tolist() for own in sources_of(regions)] == [[0, 1], [1, 2], [3], [], [4]]

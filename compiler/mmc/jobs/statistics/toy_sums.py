@@ -31,7 +31,7 @@ TOLERANCE, PRECISION = 2.5e-4, 1e-6
 """The largest error of ln L of a toy, and what is left of it for each event at least (standard deviations)."""
 ENTRIES = 2_000_000
 """The largest number of pairs of a cell and a toy in memory at once."""
-CELLS, TABLE = 512, 4_000_000
+CELLS, TABLE = 512, 2_000_000
 """The number of cells of which principal components are found at once, and that of their log ratios."""
 
 
