@@ -82,19 +82,29 @@ def check_floating(regions: Sequence[RegionLikelihood], names: Sequence[str]) ->
 def sources_of(regions: Sequence[RegionLikelihood]) -> list[ToySource]:
     """What the toys of regions with bins are drawn from; a sample is the same in all regions.
 
-    Except in regions with common events, whose distributions are drawn independently.
+    Regions with common events are in different sets: all sets have the integration of a sample in common, and each has
+    the fixed number of generated events for itself.
     """
     sets: list[int] = []
-    found, columns = [], dict[tuple[int, int], int]()
     for r, region in enumerate(regions):
         sets.append(min(set(range(r + 1)) - {sets[s] for s in region.both if s < r}))
-        if region.toys is None:
+    found, columns = [], dict[tuple[int, int], int]()
+    for r, (region, own_set) in enumerate(zip(regions, sets, strict=True)):
+        source, known = region.toys, region.cross_sections
+        if source is None:
             continue
-        n = 0 if region.toys.template is None else len(region.toys.template.common)
-        known = region.cross_sections
-        keys = [(-1 - r, k) for k in range(n)] if known is None else [(sets[r], int(name)) for name in known.names[:n]]
+        template, keys = source.template, list[tuple[int, int]]()
+        if template is not None and known is None:
+            keys = [(-2 - r, k) for k in range(len(template.common))]
+        elif template is not None and known is not None:
+            keys = [(own_set, int(name)) for name in known.names]
+            if any(sets):
+                integration = np.square(np.nan_to_num(known.integration))
+                common = np.concatenate([integration, template.common - integration])
+                template = replace(template, of_samples=np.tile(template.of_samples, (1, 2, 1)), common=common)
+                keys = [(-1, name) for _, name in keys] + keys
         own = [columns.setdefault(key, len(columns)) for key in keys]
-        found.append(replace(region.toys, columns=np.array(own, dtype=np.intp)))
+        found.append(replace(source, template=template, columns=np.array(own, dtype=np.intp)))
     return found
 
 
