@@ -9,7 +9,7 @@ import pytest
 from mmc.jobs.arrays import read_npz
 from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.statistics import neyman
-from mmc.jobs.statistics.combination import JointFit, combine, kinds_of, with_common_toys
+from mmc.jobs.statistics.combination import JointFit, combine, kinds_of, sources_of, with_common_toys
 from mmc.jobs.statistics.combined_verdict import Integration, Part, _same_simulation, judge, shared_events
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.histograms import Template
@@ -19,6 +19,7 @@ from mmc.jobs.statistics.neyman import Cells, ToySource
 from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood
 from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums
+from mmc.jobs.statistics.toy_sums import Contents
 from mmc.jobs.steps.combinations import _error
 from scipy.optimize import minimize
 from scipy.stats import chi2, poisson
@@ -293,3 +294,33 @@ def test_toys_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert critical.coverage[k] == pytest.approx(exact[critical.probes], abs=0.03)
         own = (probability * (q - q.min(axis=0) <= critical.at(level)[:-1, np.newaxis])).sum(axis=1)
         assert own.mean() == pytest.approx(level, abs=0.02)
+
+
+def test_a_sample_is_the_same_in_all_regions() -> None:
+    """The last regions are one whose cross sections are not known, with samples of its own, and other data of the first
+    region: they have the integration in common, but not the number of generated events."""
+    regions, both = [], np.zeros((2, 2))
+    for k, names in enumerate(([11, 12], [12, 13], [], [11], [11])):
+        n, sums = len(names), np.ones((1, len(names), 2))
+        common = np.full(n, 0.01 - 0.002)
+        template = TemplateSums(sums, np.ones((1, 2, 2)), np.ones(1, dtype=bool), np.ones(2), sums[0], common, 1.0)
+        toys = ToySource(Cells(1, list), np.ones((6, 2)), np.ones(2), np.ones(6), np.zeros(6), template if n else None)
+        integration = np.full(n, 0.1)
+        known = replace(
+            _cross_sections(0, [1, 1], both), names=np.array(names, dtype=np.int64), integration=integration
+        )
+        regions.append(replace(_region("low", 3), toys=toys, cross_sections=None if k == 3 else known))
+    assert [own.columns.tolist() for own in sources_of(regions[:4])] == [[0, 1], [1, 2], [], [3]]
+    regions[0], regions[4] = replace(regions[0], both={4: both}), replace(regions[4], both={0: both})
+    found = sources_of(regions)
+    assert [own.columns.tolist() for own in found] == [[0, 1, 2, 3], [1, 4, 3, 5], [], [6], [0, 7]]
+    contents = Contents.joined(
+        [own.contents(0, Template(np.ones((1, 2)), np.ones((1, 2, 2))))[0] for own in found],
+        [own.columns for own in found],
+    )
+    # each region and each of its samples is taken to have one event
+    covariance = contents.covariance(range(5)) - np.diag(contents.means + contents.squares)
+    expected = np.zeros((5, 5))
+    expected[:2, :2] = 0.008 * np.array([[2.0, 1.0], [1.0, 2.0]])
+    expected[3, 3], expected[4, 4], expected[0, 4], expected[4, 0] = 0.008, 0.008, 0.01, 0.01
+    np.testing.assert_allclose(covariance, expected, atol=1e-12)

@@ -24,6 +24,7 @@ from tests.jobs.statistics.test_simulated import AT_ONE, BINS
 SHARES = np.array([[0.05, 0.1, 0.15, 0.2, 0.25, 0.25], [0.3, 0.25, 0.2, 0.1, 0.1, 0.05]])
 BINNING = Binning((np.arange(5) + 0.5,))
 LEVELS = (0.68, 0.95)
+POINT = np.array([[0.7, 3.0]])
 
 
 class Mixture:
@@ -156,6 +157,7 @@ def test_the_construction_for_a_poisson_mean_is_exact() -> None:
 def test_bins_and_single_events_give_the_same_critical_values() -> None:
     model = Model.of(100.0, 500)
     cells = Cells.of_ratio(model.problem, lambda events: model.table[:, BINNING.index(events.x)])
+    assert cells.single
     single = with_toys(model.problem, model.asymptotic, cells, np.random.default_rng(7))[""]
     for level in LEVELS:
         assert single.critical is not None and model.with_toys[""].critical is not None
@@ -201,17 +203,18 @@ def test_numbers_of_events_fluctuate_as_the_rate_does() -> None:
     contents, _ = source.contents(0, content)
     counts = contents.draw_bins(100_000, np.random.default_rng(1))[:, 0]
     assert counts.var() == pytest.approx(100.0 + 100.0**2 / 50.0, rel=0.02)
-    narrowed = counts * source.narrowing(0, counts, float(contents.means.sum()), contents.variance)
+    narrowed = counts * source.narrowing(0, counts, contents)
     assert narrowed.mean() == pytest.approx(100.0, rel=0.003)
     assert narrowed.var() == pytest.approx(100.0 + 100.0**2 / 300.0, rel=0.02)
     fixed = replace(source, n=100.0)
-    np.testing.assert_array_equal(fixed.narrowing(0, counts, 100.0, 200.0), np.ones(100_000))
+    np.testing.assert_array_equal(fixed.narrowing(0, counts, contents), np.ones(100_000))
 
 
 def test_no_toy_has_fewer_than_no_events() -> None:
     """Where the integration is known worse than the cells are."""
     sizes = np.array([[0.0, 5.0, 100.0, 200.0]])
-    factors = narrowing(sizes, np.array([100.0]), np.array([1.0]), np.array([[4.0]]))
+    means = np.array([100.0])
+    factors = narrowing(sizes, means, means, np.array([[101.0]]), np.array([[4.0]]))
     assert factors.min() == 0.0 and factors[0, 2:] * sizes[0, 2:] == pytest.approx(
         [100.0, 100.0 + 100.0 * (40100.0 / 101.0) ** 0.5]
     )
@@ -238,12 +241,14 @@ def test_the_number_of_toys_is_limited_by_the_events_that_they_have(monkeypatch:
 
 def test_the_numbers_of_events_of_two_regions_fluctuate_together() -> None:
     """As Poisson numbers around means with the covariance of the simulation, whatever the cells make of them."""
-    random, means, variances = np.random.default_rng(3), np.array([400.0, 900.0]), np.array([300.0, 100.0])
-    relative = np.array([[0.001, -0.0004], [-0.0004, 0.0005]])
-    sizes = means[:, np.newaxis] + np.sqrt(means + variances)[:, np.newaxis] * random.standard_normal((2, 50_000))
-    found = np.cov(sizes * narrowing(sizes, means, variances, relative))
-    expected = np.diag(means) + relative * np.outer(means, means)
-    np.testing.assert_allclose(found, expected, atol=25.0)
+    random, means, drawn = np.random.default_rng(3), np.array([400.0, 900.0]), np.array([410.0, 905.0])
+    covariance, relative = np.array([[700.0, 300.0], [300.0, 1000.0]]), np.array([[0.001, -0.0004], [-0.0004, 0.0005]])
+    sizes = random.multivariate_normal(drawn, covariance, 50_000).T
+    narrowed = sizes * narrowing(sizes, means, drawn, covariance, relative)
+    np.testing.assert_allclose(narrowed.mean(axis=1), means, atol=0.6)
+    np.testing.assert_allclose(np.cov(narrowed), np.diag(means) + relative * np.outer(means, means), atol=25.0)
+    same = narrowing(sizes, drawn, drawn, covariance, (covariance - np.diag(drawn)) / np.outer(drawn, drawn))
+    np.testing.assert_allclose(same, 1.0, atol=1e-12)  # they fluctuate so already
 
 
 @pytest.mark.parametrize("rate", [True, False])
@@ -285,3 +290,74 @@ def test_with_many_events_toys_know_the_error_that_asymptotic_limits_know(
     assert f[-1] == pytest.approx(3.2 if rate else 0.6, abs=0.2)
     np.testing.assert_allclose(found[0], 1.0, atol=0.05)
     assert np.max(found[1]) < 0.92
+
+
+@pytest.mark.parametrize("rate", [True, False])
+def test_a_sample_changes_two_regions_together(rate: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """15,000 and 25,000 events of two samples in each of two regions; all bins of the first share an error of 3 %."""
+    monkeypatch.setattr(neyman, "TOYS", 24_000)
+    monkeypatch.setattr(neyman, "PROBES", 10)
+    random, axis, columns = np.random.default_rng(5), np.linspace(-0.6, 0.6, 61), np.arange(2)
+    shares = np.array([[[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4]], [[0.1, 0.15, 0.3, 0.45], [0.4, 0.2, 0.2, 0.2]]])
+    rows = np.stack([1.0 - np.append(axis, 0.0), np.append(axis, 0.0)], axis=1)
+    changed = np.array([[0.2, 0.05, -0.1, -0.2], [-0.2, -0.1, 0.1, 0.2]])
+    sources, tables, logs = [], [], np.zeros(62)
+    for share, change in zip(shares, changed, strict=True):
+        events = (np.array([[15e3], [25e3]]) * share)[:, :, np.newaxis] * np.ones(2)
+        events[0, :, 1] *= 1.0 + change
+        of_samples, sums = events.transpose(1, 0, 2), events.sum(axis=0)
+        products = 1e-6 * np.einsum("bi,bj->bij", sums, sums)
+        bins, rates, common = rows @ sums.T, events.sum(axis=1), np.array([0.03**2, 0.0])
+        mu, table = bins.sum(axis=1), np.log(bins / bins.sum(axis=1, keepdims=True))
+        template = TemplateSums(of_samples, products, np.ones(4, dtype=bool), rows[-1], rates, common, 1.0)
+        cells = Cells(4, lambda table=table, sums=sums, products=products: [(table, Template(sums, products))])  # type: ignore[misc]
+        n = None if rate else float(mu[-1])
+        sources.append(ToySource(cells, rows, sums.sum(axis=0), mu, np.zeros(62), template, n, columns))
+        tables.append(bins if rate else bins / mu[:, np.newaxis])
+        logs += table @ bins[-1] + (mu[-1] * np.log(mu) - mu if rate else 0.0)
+    of_first = np.array([rows @ own.template.rates[0] / own.expected for own in sources])  # type: ignore[union-attr]
+    relative = 0.03**2 * np.einsum("rp,sp->rsp", of_first, of_first)
+    limits = Limits(Grid({"a": axis}, (0.0,)), logs, None, np.full(62, 3.0))
+    critical = critical_values(sources, [limits], LEVELS, np.random.default_rng(2), relative)
+
+    signal, other = 15e3 * shares[:, 0], 25e3 * shares[:, 1]
+    moved = signal * (1.0 + 0.03 * random.standard_normal((20_000, 1, 1))) + other
+    counts = random.poisson(moved)
+    q = -2.0 * sum(np.log(table) @ counts[:, r].T for r, table in enumerate(tables))
+    q = q + (2.0 * np.sum([own.expected for own in sources], axis=0)[:, np.newaxis] if rate else 0.0)
+    q = q[-1] - q.min(axis=0)
+    for level in LEVELS:
+        assert critical.at(level)[-1] == pytest.approx(np.quantile(q, level), rel=0.06)
+
+
+def test_cells_of_negative_content_do_not_change_the_rate() -> None:
+    """Toys lack 0.9 % of 10,000 events, which is nine tenths of their error; the critical values are those of χ²."""
+    axis, sums = np.linspace(-0.06, 0.06, 41), np.array([[6000.0], [4090.0], [-90.0]])
+    rows, content = 1.0 + np.append(axis, 0.0)[:, np.newaxis], Template(sums, 1e-8 * np.square(sums)[:, :, np.newaxis])
+    mu = 1e4 * rows[:, 0]
+    source = ToySource(Cells(3, lambda: [(np.zeros((42, 3)), content)]), rows, sums.sum(axis=0), mu, np.zeros(42))
+    limits = Limits(Grid({"a": axis}, (0.0,)), 1e4 * np.log(mu) - mu, None, np.zeros(42))
+    critical = critical_values([source], [limits], LEVELS, np.random.default_rng(1))
+    for level in LEVELS:
+        assert critical.at(level)[-1] == pytest.approx(chi2.ppf(level, 1), rel=0.1)
+
+
+def test_events_of_nearly_no_weight_are_drawn() -> None:
+    """Squares of a real amplitude, which vanishes near the point for some events; rounding is far larger there."""
+    random, benchmarks = np.random.default_rng(1), np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1], [1, 1]])
+    amplitude = random.standard_normal((3, 20_000))
+    weights = np.square(amplitude[0, :, np.newaxis] + amplitude[1:].T @ benchmarks.T)
+    squares = [np.stack([np.ones(len(t)), *t.T, *np.square(t).T, t[:, 0] * t[:, 1]]) for t in (benchmarks, POINT)]
+    row = np.linalg.solve(squares[0], squares[1][:, 0])
+    small = weights[np.argsort(weights @ row)[:2000]]
+    products = small[:, :, np.newaxis] * small[:, np.newaxis, :]
+    bins = products @ row @ row
+    assert not np.allclose(bins, np.square(small @ row), atol=0.0)
+    for single in (True, False):
+        content = Template(small, np.zeros((0, 0, 0)) if single else products)
+        cells = Cells(len(small), lambda content=content: [(np.zeros((1, len(small))), content)], single)  # type: ignore[misc]
+        source = ToySource(cells, row[np.newaxis], small.sum(axis=0), np.full(1, 500.0), np.zeros(1))
+        found, _ = source.contents(0, content)
+        (counts, *more) = found.draw(200, random)
+        assert len(more) == single == (not isinstance(counts, np.ndarray))
+        assert sum(part.sum() for part in (counts, *more)) / 200 == pytest.approx(500.0, rel=0.03)

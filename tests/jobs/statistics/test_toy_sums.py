@@ -1,11 +1,12 @@
 """The events of toys against their probabilities, and their sums against those over all events."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from mmc.jobs.statistics import toy_sums
-from mmc.jobs.statistics.toy_sums import TOLERANCE, Contents, ToySums, draw_single, extended
+from mmc.jobs.statistics.toy_sums import TOLERANCE, Contents, ToySums, add_events, draw_single, extended
 from scipy.stats import geom, ks_2samp
 
 NO_SAMPLES = np.zeros(0)
@@ -39,7 +40,7 @@ def test_the_number_of_times_of_an_event_follows_a_geometric_distribution() -> N
 def test_single_events_are_bins_of_one_event() -> None:
     """Sums over events that are drawn as groups, and over gamma distributed means with Poisson numbers around them."""
     random, means, values = np.random.default_rng(5), np.linspace(0.01, 0.6, 300), np.linspace(-1.0, 2.0, 300)
-    contents = independent(means, means**2)
+    contents = replace(independent(means, means**2), single=True)
     single = sum(np.asarray(part @ values) for part in contents.draw(20_000, random))
     bins = contents.draw_bins(20_000, random) @ values
     assert ks_2samp(single, bins).pvalue > 1e-3
@@ -63,7 +64,7 @@ def test_sums_over_toys_are_those_over_their_events(monkeypatch: pytest.MonkeyPa
     for stretch in (1.0, 3.0):
         logs, means = stretch * smooth(1500, random), random.exponential(0.3, (2, 1500))
         drawn.clear()
-        sums.add(logs, [independent(own, np.square(own)) for own in means], 0.5, random)
+        add_events([sums], [logs], [[independent(own, np.square(own)) for own in means]], 0.5, random)
         for k, counts in enumerate(np.split(np.vstack(drawn), 2)):
             exact[k] += logs @ counts.T
             sizes[k] += counts.sum(axis=1)
@@ -92,7 +93,9 @@ def test_directions_are_orthonormal_and_as_many_as_needed() -> None:
 
 def test_a_toy_of_the_rate_has_a_number_of_events_alone() -> None:
     sums = ToySums(3, 1, 50_000, 100.0)
-    sums.add(np.zeros((3, 1)), [independent(np.array([100.0]), np.array([200.0]))], 1.0, np.random.default_rng(8))
+    content = independent(np.array([100.0]), np.array([200.0]))
+    covariance = add_events([sums], [np.zeros((3, 1))], [[content]], 1.0, np.random.default_rng(8))
+    np.testing.assert_allclose(covariance, [[[300.0]]])
     assert sums.sizes.mean() == pytest.approx(100.0, rel=0.003)
     assert sums.sizes.var() == pytest.approx(300.0, rel=0.03)
     np.testing.assert_array_equal(sums.at(0), np.zeros((3, 50_000)))
@@ -120,4 +123,5 @@ def test_bins_fluctuate_with_the_covariance_of_their_samples() -> None:
         assert np.abs((found - expected) / errors).max() < 4.5
         values = np.array([1.0, -2.0, 0.5, 3.0])
         assert contents.variances @ values**2 >= values[:3] @ expected @ values[:3]
-    assert own.variance == pytest.approx(511.0 - 5e-4 * 999.0**2 + 0.04 * 200.0**2)
+        groups = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])  # the last one has the empty bin too
+        np.testing.assert_allclose(contents.covariance([0, 2]), groups @ expected @ groups.T)

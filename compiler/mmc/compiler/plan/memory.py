@@ -4,9 +4,9 @@ Jobs read event files and samples in blocks, so the memory for them has a bound;
 size of its inputs. A job that draws samples needs twice their size, without a bound. Limits on a grid need memory for
 the likelihoods of the toys of the closure tests at its points, up to a bound, and for every point.
 
-The numbers are measured; docs/scaling.md compares estimates and measurements of each stage. The numbers for critical
-values from toys follow from the sizes of their arrays. Jobs of ``ingest`` have no estimate, because a plan does not
-know how many events are in an existing file.
+The numbers are measured; docs/scaling.md compares estimates and measurements of each stage. The number for each
+point of critical values from toys follows from the sizes of their arrays. Jobs of ``ingest`` have no estimate, because
+a plan does not know how many events are in an existing file.
 """
 
 import math
@@ -62,7 +62,7 @@ TOYS, MOST_TOYS, POINT = 30_000, 400_000_000, 4_500
 """The memory of limits for each point of a grid: for likelihoods of toys, with their bound, and for all else."""
 POINT_OF_RATE = 1_200
 """The memory for each point in limits of the rate, and in each part of a combination."""
-CRITICAL, MOST_CRITICAL, CELL = 200_000, 200_000_000, 12
+CRITICAL, MOST_CRITICAL, CELL = 200_000, 200_000_000, 20
 """The memory of critical values from toys for each point, its bound, and that for each pair of a point and a bin."""
 NETWORK, RATIO, MOST_RATIOS = 100_000_000, 8, 600_000_000
 """The memory for the network of a ratio, for each pair of a test event and a point, and the bound of the latter."""

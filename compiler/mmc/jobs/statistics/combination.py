@@ -17,7 +17,7 @@ from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.floating import FloatingLikelihood, Normalisations, check_constrained, check_measures
 from mmc.jobs.statistics.joint_errors import JointError, relative_covariance, with_changed_rates, without_groups
 from mmc.jobs.statistics.limits import Limits
-from mmc.jobs.statistics.neyman import critical_values
+from mmc.jobs.statistics.neyman import ToySource, critical_values
 from mmc.jobs.statistics.profiled_toys import PROFILED
 from mmc.jobs.statistics.profiling import BLOCK, Likelihood, Response
 from mmc.jobs.statistics.region_likelihood import KINDS, RegionLikelihood
@@ -79,6 +79,35 @@ def check_floating(regions: Sequence[RegionLikelihood], names: Sequence[str]) ->
     check_measures(names, combine(regions), limits, fits.values)
 
 
+def sources_of(regions: Sequence[RegionLikelihood]) -> list[ToySource]:
+    """What the toys of regions with bins are drawn from; a sample is the same in all regions.
+
+    Regions with common events are in different sets: all sets have the integration of a sample in common, and each has
+    the fixed number of generated events for itself.
+    """
+    sets: list[int] = []
+    for r, region in enumerate(regions):
+        sets.append(min(set(range(r + 1)) - {sets[s] for s in region.both if s < r}))
+    found, columns = [], dict[tuple[int, int], int]()
+    for r, (region, own_set) in enumerate(zip(regions, sets, strict=True)):
+        source, known = region.toys, region.cross_sections
+        if source is None:
+            continue
+        template, keys = source.template, list[tuple[int, int]]()
+        if template is not None and known is None:
+            keys = [(-2 - r, k) for k in range(len(template.common))]
+        elif template is not None and known is not None:
+            keys = [(own_set, int(name)) for name in known.names]
+            if any(sets):
+                integration = np.square(np.nan_to_num(known.integration))
+                common = np.concatenate([integration, template.common - integration])
+                template = replace(template, of_samples=np.tile(template.of_samples, (1, 2, 1)), common=common)
+                keys = [(-1, name) for _, name in keys] + keys
+        own = [columns.setdefault(key, len(columns)) for key in keys]
+        found.append(replace(source, template=template, columns=np.array(own, dtype=np.intp)))
+    return found
+
+
 def with_common_toys(
     regions: Sequence[RegionLikelihood],
     limits: Mapping[str, Limits],
@@ -89,7 +118,7 @@ def with_common_toys(
 
     :raises StepError: when a likelihood has no bins, or too much of the cross section is in bins of negative weight
     """
-    toys = [region.toys for region in regions if region.toys is not None]
+    toys = sources_of(regions)
     if len(toys) < len(regions):
         raise StepError("toys of a combination need likelihoods with bins: the rate, a histogram or sally")
     found: dict[str, Limits] = {}

@@ -106,8 +106,8 @@ def _same_data(overlaps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str
 def _same_simulation(
     limits: Limits, overlaps: Sequence[Mapping[str, Any]], f_shared: float
 ) -> Iterator[tuple[str, str]]:
-    """Toys take the errors of the distributions in the regions as independent. They are the same where the events are,
-    which only asymptotic limits include. Numbers of events fluctuate together in toys too."""
+    """Toys take the simulated events in the bins of regions with common events as independent. They are the same,
+    which only asymptotic limits include. The integration, and numbers of events, fluctuate together in toys too."""
     if limits.critical is None:
         return
     f = float(np.broadcast_to(limits.per_simulated, len(limits.log_likelihood))[-1])

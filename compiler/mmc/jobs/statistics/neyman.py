@@ -7,10 +7,10 @@ to N / (n_t + n_s), in units of the variance of N events of data. So every toy h
 cell is multiplied by a random number with mean 1 and the variance of the simulated events in the cell (gamma
 distributed, a Bayesian bootstrap). Bins then get the covariance of :mod:`mmc.jobs.statistics.simulated`: the numbers of
 events of each sample that were generated are fixed, and the integration of its cross section changes all its bins
-together. Templates and test events share both, so nature has all of this error. Contents fluctuate as Poisson numbers.
-Expected numbers of events are known better than the sum of the cells (:mod:`mmc.jobs.madminer.cross_sections`), so the
-fluctuations of the number of events in the toys are scaled to their variance. Where likelihoods have single events, the
-integration is in this number alone, as in asymptotic limits.
+together, in all regions of a combination. Templates and test events share both, so nature has all of this error.
+Contents fluctuate as Poisson numbers. Expected numbers of events are known better than the sum of the cells
+(:mod:`mmc.jobs.madminer.cross_sections`), so the fluctuations of the number of events in the toys are scaled to their
+variance. Where likelihoods have single events, the integration is in this number alone, as in asymptotic limits.
 
 For large numbers, averaged over simulations, the toys have the distribution of real data: the square of the distance
 from nature has the mean N n_t / (n_s (n_t + n_s)), which with N / (n_t + n_s) adds up to N / n_s, as in asymptotic
@@ -21,7 +21,7 @@ A *cell* is a set of events that the likelihood does not tell apart: a bin, or o
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ from mmc.jobs.statistics.histograms import Binning, Template
 from mmc.jobs.statistics.limits import Grid, Limits, effective_size
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.simulated import TemplateSums
-from mmc.jobs.statistics.toy_sums import Contents, ToySums
+from mmc.jobs.statistics.toy_sums import Contents, ToySums, add_events
 
 TOYS, PROBES, FEWEST_PROBES = 50_000, 50, 10
 """The number of all toys, and the numbers of points at which they are drawn."""
@@ -44,6 +44,8 @@ FEWEST = 20
 """The smallest number of toys at a point."""
 BUDGET, DRAWS = 50_000_000, 500_000_000
 """The largest numbers of toy log likelihoods, and of events that are drawn."""
+ROUNDING = 1e-12
+"""The smallest relative variance of a bin from the simulation."""
 FARTHEST = 5.0
 """Toys are drawn at points whose p-value is at least 1 - level over this number, for the highest level."""
 
@@ -55,6 +57,8 @@ class Cells:
     size: int
     blocks: Callable[[], Iterable[tuple[Array, Template]]]
     """Gives blocks of cells: log ratios at all points, shape (points, cells), and the events in the cells."""
+    single: bool = False
+    """Whether cells are single events; their ``products`` are empty, as they are those of the weights."""
 
     @classmethod
     def binned(
@@ -86,10 +90,10 @@ class Cells:
             start = 0
             for block in logs():
                 rows = weights[start : start + block.shape[1]]
-                yield block, Template(rows, rows[:, :, np.newaxis] * rows[:, np.newaxis, :])
+                yield block, Template(rows, np.zeros((0, 0, 0)))
                 start += len(rows)
 
-        return cls(len(weights), each)
+        return cls(len(weights), each, single=True)
 
     @classmethod
     def of_ratio(cls, problem: LimitProblem, log_ratio: Callable[[Events], Array]) -> "Cells":
@@ -164,6 +168,8 @@ class ToySource:
     """The sums of each sample in each cell; None if they are not known, or cells are single events."""
     n: float | None = None
     """The number of events in each toy; None with the rate."""
+    columns: npt.NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    """Which of all samples of a combination those of the template are; not used alone."""
 
     @classmethod
     def of(cls, problem: LimitProblem, cells: Cells, n: float | None = None) -> "ToySource":
@@ -176,11 +182,15 @@ class ToySource:
         """The events in some cells at a point, and the share that is left out because it is negative."""
         row, n = self.coefficients[probe], self.expected[probe] if self.n is None else self.n
         scale = n / float(row @ self.totals)
-        means, squares = scale * (content.sums @ row), scale**2 * (content.products @ row @ row)
+        means = scale * (content.sums @ row)
+        squares = np.square(means)
+        if not self.cells.single:
+            squares = np.maximum(scale**2 * (content.products @ row @ row), ROUNDING * squares)
         of_samples, common = np.zeros((len(means), 0)), np.zeros(0)
         if self.template is not None:
             of_samples, common = scale * (self.template.of_samples @ row), self.template.common
-        return Contents(means, squares, of_samples, common), -float(means[means < 0.0].sum()) / n
+        contents = Contents(means, squares, of_samples, common, self.cells.single)
+        return contents, -float(means[means < 0.0].sum()) / n
 
     def sizes(self, probes: npt.NDArray[np.intp]) -> Array:
         """The mean numbers of events of toys at some points, shape (probes,)."""
@@ -191,32 +201,30 @@ class ToySource:
         :func:`mmc.jobs.statistics.toy_sums.draw_single`."""
         return float(self.cells.size * np.log1p(self.sizes(probes).max() / self.cells.size))
 
-    def narrowing(self, probe: int, sizes: Array, mean: float, variance: float) -> Array:
-        """Factors on toys with these numbers of events, which fluctuate as the cells do: then they fluctuate as the
-        rate does.
-
-        :param mean: of the numbers of events
-        :param variance: that of the sum of all cells from the simulation
-        """
+    def narrowing(self, probe: int, sizes: Array, contents: Contents) -> Array:
+        """Factors on toys with these contents, and these numbers of events: then they fluctuate as the rate does."""
         if self.n is not None:
             return np.ones_like(sizes)
-        each = np.array([mean]), np.array([variance]), self.of_rate[[probe]][:, np.newaxis]
-        return np.asarray(narrowing(sizes[np.newaxis], *each)[0])
+        mean, drawn = np.array([[contents.means.sum()], [contents.drawn]])
+        of_rate = self.of_rate[[probe]][:, np.newaxis]
+        return np.asarray(narrowing(sizes[np.newaxis], mean, drawn, contents.covariance([0]), of_rate)[0])
 
 
-def narrowing(sizes: Array, means: Array, variances: Array, relative: Array) -> Array:
+def narrowing(sizes: Array, means: Array, drawn: Array, covariance: Array, relative: Array) -> Array:
     """Factors on toys of several sources: then their numbers of events fluctuate, together, as the rates do.
 
     The rate may be known worse than the cells are, by its integration; numbers then end at 0.
 
     :param sizes: numbers of events, shape (sources, toys)
-    :param means: of these numbers, shape (sources,)
-    :param variances: those of the sums of all cells from the simulation, shape (sources,)
-    :param relative: the relative covariance of the rates, shape (sources, sources)
+    :param means: what their means are to be, shape (sources,)
+    :param drawn: their means, which lack the cells of negative content, shape (sources,)
+    :param covariance: that of these numbers, shape (sources, sources)
+    :param relative: the relative covariance of the rates, of the same shape
     """
     wanted = np.linalg.cholesky(np.diag(means) + relative * np.outer(means, means))
-    moved = means[:, np.newaxis] + wanted @ ((sizes - means[:, np.newaxis]) / np.sqrt(means + variances)[:, np.newaxis])
-    return np.asarray(np.divide(np.maximum(moved, 0.0), sizes, out=np.ones_like(sizes), where=sizes > 0.0))
+    independent = np.linalg.solve(np.linalg.cholesky(covariance), sizes - drawn[:, np.newaxis])
+    moved = np.maximum(means[:, np.newaxis] + wanted @ independent, 0.0)
+    return np.asarray(np.divide(moved, sizes, out=np.ones_like(sizes), where=sizes > 0.0))
 
 
 def critical_values(
@@ -286,17 +294,17 @@ def _toys(
     relative: Array,
 ) -> Array:
     """-2 ln λ of toys at their own points, shape (probes, toys)."""
-    toys = n_toys(sources, probes)
-    sums, variances = zip(*(_toys_of(source, probes, toys, random) for source in sources), strict=True)
+    sums, drawn, covariance = _toys_of(sources, probes, n_toys(sources, probes), random)
     rates = [r for r, source in enumerate(sources) if source.n is None]
     found = []
     for k, probe in enumerate(probes):
-        sizes, factors = np.array([own.sizes[k] for own in sums]), np.ones((len(sources), toys))
+        sizes = np.array([own.sizes[k] for own in sums])
+        factors = np.ones_like(sizes)
         if rates:
-            means = np.array([sources[r].expected[probe] for r in rates])
-            of_cells, of_rates = np.array([variances[r][k] for r in rates]), relative[np.ix_(rates, rates)][:, :, probe]
-            factors[rates] = narrowing(sizes[rates], means, of_cells, of_rates)
-        q = np.zeros((len(sources[0].expected), toys))
+            means, square = np.array([sources[r].expected[probe] for r in rates]), np.ix_(rates, rates)
+            of_toys, of_rates = covariance[k][square], relative[:, :, probe][square]
+            factors[rates] = narrowing(sizes[rates], means, drawn[k, rates], of_toys, of_rates)
+        q = np.zeros((len(sources[0].expected), sizes.shape[1]))
         for source, own, size, factor in zip(sources, sums, sizes, factors, strict=True):
             q += minus_2_log(source.expected if source.n is None else None, own.at(k) * factor, size * factor)
         found.append(q[probe] - lowest(grid, q))
@@ -304,17 +312,23 @@ def _toys(
 
 
 def _toys_of(
-    source: ToySource, probes: npt.NDArray[np.intp], toys: int, random: np.random.Generator
-) -> tuple[ToySums, Array]:
-    """The sums over the toys of a source, and the variances of their mean numbers of events from the simulation."""
-    sums = ToySums(len(source.expected), len(probes), toys, float(source.sizes(probes).max()))
-    left_out, variances = np.zeros(len(probes)), np.zeros(len(probes))
-    for logs, content in source.cells.blocks():
-        contents, negative = zip(*(source.contents(k, content) for k in probes), strict=True)
-        left_out, variances = left_out + negative, variances + [own.variance for own in contents]
-        sums.add(logs, contents, len(content.sums) / source.cells.size, random)
+    sources: Sequence[ToySource], probes: npt.NDArray[np.intp], toys: int, random: np.random.Generator
+) -> tuple[list[ToySums], Array, Array]:
+    """The sums over toys; the means of their numbers of events (probes, sources), and the covariance of these numbers
+    (probes, sources, sources). Several sources have all their bins in one block."""
+    sums = [ToySums(len(own.expected), len(probes), toys, float(own.sizes(probes).max())) for own in sources]
+    drawn, left_out = np.zeros((2, len(probes), len(sources)))
+    covariance, columns = np.zeros((*drawn.shape, len(sources))), [source.columns for source in sources]
+    for together in zip(*(source.cells.blocks() for source in sources), strict=True):
+        logs, cells = zip(*together, strict=True)
+        each = [[own.contents(k, content) for k in probes] for own, content in zip(sources, cells, strict=True)]
+        contents = [[content for content, _ in own] for own in each]
+        left_out += np.array([[negative for _, negative in own] for own in each]).T
+        drawn += np.array([[content.drawn for content in own] for own in contents]).T
+        share = 1.0 if len(sources) > 1 else len(cells[0].sums) / sources[0].cells.size
+        covariance += add_events(sums, logs, contents, share, random, columns=columns)
     check_left_out(left_out.max())
-    return sums, variances
+    return sums, drawn, covariance
 
 
 def check_left_out(share: float) -> None:

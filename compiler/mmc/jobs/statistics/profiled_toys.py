@@ -83,7 +83,7 @@ def _critical_values(
         check_left_out(left_out)
         own = nominal.times(factors)
         counts = own.draw_bins(size, random).T
-        counts *= source.narrowing(probe, counts.sum(axis=0), float(own.means.sum()), own.variance)
+        counts *= source.narrowing(probe, counts.sum(axis=0), own)
         found.append(toys.statistic(int(probe), counts, nu + random.standard_normal((size, len(nu)))))
     return smoothed(limits, levels, probes, np.stack(found))
 

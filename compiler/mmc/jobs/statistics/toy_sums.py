@@ -31,8 +31,8 @@ TOLERANCE, PRECISION = 2.5e-4, 1e-6
 """The largest error of ln L of a toy, and what is left of it for each event at least (standard deviations)."""
 ENTRIES = 2_000_000
 """The largest number of pairs of a cell and a toy in memory at once."""
-CELLS = 512
-"""The number of cells of which principal components are found at once."""
+CELLS, TABLE = 512, 2_000_000
+"""The number of cells of which principal components are found at once, and that of their log ratios."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,23 @@ class Contents:
     """S, the events of each sample, shape (cells, samples); without samples, the cells are independent."""
     common: Array
     """C = ε_k² - 1/n_k, shape (samples,)."""
+    single: bool = False
+    """Whether each cell has the weight of one simulated event."""
+
+    @classmethod
+    def joined(cls, contents: "Sequence[Contents]", columns: Sequence[npt.NDArray[np.intp]]) -> "Contents":
+        """The bins of several likelihoods, which have samples in common.
+
+        :param columns: which of all samples those of each likelihood are
+        """
+        if len(contents) == 1:
+            return contents[0]
+        means, squares = (np.concatenate([getattr(own, name) for own in contents]) for name in ("means", "squares"))
+        n_samples = max(1 + int(where.max(initial=-1)) for where in columns)
+        of_samples, common = [np.zeros((len(own.means), n_samples)) for own in contents], np.zeros(n_samples)
+        for own, where, wide in zip(contents, columns, of_samples, strict=True):
+            wide[:, where], common[where] = own.of_samples, own.common
+        return cls(means, squares, np.concatenate(of_samples), common)
 
     def times(self, factors: Array) -> "Contents":
         """The same with factors on the cells."""
@@ -57,9 +74,24 @@ class Contents:
         return replace(self, means=self.means * factors, squares=self.squares * factors**2, of_samples=of_samples)
 
     @property
-    def variance(self) -> float:
-        """The variance of the sum of all cells from the simulation."""
-        return max(float(self.squares.sum() + np.square(self.of_samples.sum(axis=0)) @ self.common), 0.0)
+    def drawn(self) -> float:
+        """The mean number of events of toys, which have none in cells of negative means."""
+        return float(np.maximum(self.means, 0.0).sum())
+
+    def covariance(self, starts: Sequence[int]) -> Array:
+        """The covariance of the numbers of events of toys in groups of cells, shape (groups, groups).
+
+        :param starts: the first cell of each group
+        """
+        filled = self.means > 0.0
+        found = np.diag(np.add.reduceat(np.where(filled, self.means + self.squares, 0.0), starts))
+        if self.common.size:
+            along, values = _principal(self.squares[filled], self.of_samples[filled], self.common)
+            rows = np.zeros((len(filled), len(values)))
+            rows[filled] = np.sqrt(self.squares[filled])[:, np.newaxis] * along
+            rows = np.add.reduceat(rows, starts)
+            found += (rows * values) @ rows.T
+        return np.asarray(found)
 
     @property
     def variances(self) -> Array:
@@ -71,8 +103,7 @@ class Contents:
 
     def draw(self, toys: int, random: np.random.Generator) -> Sequence[Array | csc_array]:
         """The events in each cell of each toy, as a sum of matrices of shape (toys, cells)."""
-        filled = self.means > 0.0
-        if np.allclose(self.squares[filled], np.square(self.means[filled]), atol=0.0) and not self.common.size:
+        if self.single:
             return draw_single(np.maximum(self.means, 0.0), toys, random)
         return [self.draw_bins(toys, random)]
 
@@ -90,18 +121,25 @@ class Contents:
 def correlated(changes: Array, variances: Array, of_samples: Array, common: Array) -> Array:
     """What is added to independent changes of bins for the covariance of :class:`Contents`, shape (toys, bins).
 
-    The changes in units of their errors are multiplied by the root of the matrix 1 + W C W^T, with W_bk = S_bk / √v_b:
-    it changes them along its few eigenvectors alone.
+    The changes in units of their errors are multiplied by the root of the matrix 1 + W C W^T of :func:`_principal`: it
+    changes them along its few eigenvectors alone.
 
     :param changes: shape (toys, bins)
     :param variances: v, those of the changes, shape (bins,)
     """
     errors = np.sqrt(variances)
-    q, r = np.linalg.qr(of_samples / errors[:, np.newaxis])
+    along, values = _principal(variances, of_samples, common)
+    return np.asarray((((changes / errors) @ along) * (np.sqrt(1.0 + values) - 1.0)) @ along.T * errors)
+
+
+def _principal(variances: Array, of_samples: Array, common: Array) -> tuple[Array, Array]:
+    """The eigenvectors (bins, directions) and eigenvalues of W C W^T, with W_bk = S_bk / √v_b.
+
+    Eigenvalues below -1 are -1: a variance is not negative.
+    """
+    q, r = np.linalg.qr(of_samples / np.sqrt(variances)[:, np.newaxis])
     values, vectors = np.linalg.eigh((r * common) @ r.T)
-    along = q @ vectors
-    stretch = np.sqrt(np.maximum(1.0 + values, 0.0)) - 1.0
-    return np.asarray((((changes / errors) @ along) * stretch) @ along.T * errors)
+    return q @ vectors, np.maximum(values, -1.0)
 
 
 class ToySums:
@@ -119,8 +157,13 @@ class ToySums:
         self._directions = np.zeros((n_points, 0))
         self._means, self._along = np.zeros((n_probes, n_points)), np.zeros((n_probes, n_toys, 0), dtype=np.float32)
 
-    def add(self, logs: Array, contents: Sequence[Contents], share: float, random: np.random.Generator) -> None:
-        """Add the events of some cells.
+    @property
+    def n_toys(self) -> int:
+        """The number of toys at each probe."""
+        return self.sizes.shape[1]
+
+    def extend(self, logs: Array, contents: Sequence[Contents], share: float) -> Array:
+        """Prepare for the events of some cells: their log ratios along all directions, shape (cells, directions).
 
         :param logs: log ratios, shape (points, cells)
         :param contents: of the cells at the probes
@@ -130,19 +173,53 @@ class ToySums:
         self._directions = extended(self._directions, logs, variances, share * self._allowed)
         new = self._directions.shape[1] - self._along.shape[2]
         self._along = np.pad(self._along, ((0, 0), (0, 0), (0, new))) if new else self._along
-        along = np.ascontiguousarray((self._directions.T @ logs).T)
-        means = np.maximum([content.means for content in contents], 0.0)
-        self._means += means @ logs.T
-        for k, (content, mean) in enumerate(zip(contents, means, strict=True)):
-            for toys in _slices(self.sizes.shape[1], ENTRIES // logs.shape[1]):
-                counts = content.draw(toys.stop - toys.start, random)
-                self.sizes[k, toys] += sum(part.sum(axis=1) for part in counts)
-                self._along[k, toys] += sum(part @ along for part in counts) - mean @ along
+        self._means += np.maximum([content.means for content in contents], 0.0) @ logs.T
+        return np.ascontiguousarray((self._directions.T @ logs).T)
+
+    def add(self, probe: int, toys: slice, counts: Sequence[Array | csc_array], along: Array, means: Array) -> None:
+        """Add events of some cells to some toys.
+
+        :param counts: a sum of matrices of shape (toys, cells)
+        :param along: of these cells, from :meth:`extend`
+        :param means: of the numbers of events in them, shape (cells,)
+        """
+        self.sizes[probe, toys] += sum(part.sum(axis=1) for part in counts)
+        self._along[probe, toys] += sum(part @ along for part in counts) - np.maximum(means, 0.0) @ along
 
     def at(self, probe: int) -> Array:
         """The sums of the log ratios over the toys of a probe, shape (points, toys)."""
         fluctuations = self._directions @ self._along[probe].T.astype(float)
         return np.asarray(self._means[probe][:, np.newaxis] + fluctuations)
+
+
+def add_events(
+    sums: Sequence[ToySums],
+    logs: Sequence[Array],
+    contents: Sequence[Sequence[Contents]],
+    share: float,
+    random: np.random.Generator,
+    *,
+    columns: Sequence[npt.NDArray[np.intp]] = (),
+) -> Array:
+    """Add the events of some cells, which are drawn together, to the toys of several likelihoods.
+
+    :param logs: log ratios, shape (points, cells) for each likelihood
+    :param contents: of the cells of each likelihood at the probes
+    :param share: the part of the cells in all cells
+    :param columns: the samples of each of several likelihoods, as in :meth:`Contents.joined`
+    :return: the covariance of their numbers of events at each probe, shape (probes, likelihoods, likelihoods)
+    """
+    each = [own.extend(table, those, share) for own, table, those in zip(sums, logs, contents, strict=True)]
+    ends = np.cumsum([len(along) for along in each])
+    found, starts = [], [0, *ends[:-1]]
+    for k, together in enumerate(zip(*contents, strict=True)):
+        joined = Contents.joined(together, columns)
+        found.append(joined.covariance(starts))
+        for toys in _slices(sums[0].n_toys, ENTRIES // int(ends[-1])):
+            counts = joined.draw(toys.stop - toys.start, random)
+            for own, along, content, start, end in zip(sums, each, together, starts, ends, strict=True):
+                own.add(k, toys, [part[:, start:end] for part in counts], along, content.means)
+    return np.array(found)
 
 
 def extended(directions: Array, logs: Array, variances: Array, allowed: float) -> Array:
@@ -155,7 +232,7 @@ def extended(directions: Array, logs: Array, variances: Array, allowed: float) -
     :param logs: shape (points, cells)
     :param variances: of the numbers of events, shape (cells,)
     """
-    for some in _slices(len(variances), CELLS):
+    for some in _slices(len(variances), min(CELLS, TABLE // len(logs))):
         scaled = logs[:, some] * np.sqrt(variances[some])
         left = scaled - directions @ (directions.T @ scaled)
         most = allowed * (some.stop - some.start) / len(variances)
