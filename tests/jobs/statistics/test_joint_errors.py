@@ -10,6 +10,7 @@ from mmc.jobs.statistics.binned_ratio import histogram_figures
 from mmc.jobs.statistics.combination import combine, combine_floating
 from mmc.jobs.statistics.histograms import Binning, Filled
 from mmc.jobs.statistics.jackknife import group_of
+from mmc.jobs.statistics.joint_errors import JointError
 from mmc.jobs.statistics.limits import Grid, Limits
 from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood
@@ -275,3 +276,16 @@ def test_without_sums_of_the_samples_in_bins() -> None:
     without = [replace(one, simulated=replace(one.simulated, template=None)) for one in exact]  # type: ignore[type-var]
     found, other = (np.asarray(combine_floating(each, ["ttbar"])[0].per_simulated) for each in (exact, without))
     np.testing.assert_allclose(other[[5, 7]], found[[5, 7]], rtol=0.1)
+
+
+def test_the_integration_is_common_to_regions_with_common_events() -> None:
+    """With hardly any error of the simulated events, f is that of regions without common events."""
+    apart = exact_regions(np.array([[0.4, 0.3], [0.1, 0.5]]), ((0, 1), (0, 1)), 0.05, 1000 * GENERATED)
+    shared = []
+    for k, region in enumerate(apart):
+        assert region.cross_sections is not None
+        shared.append(replace(region, both={1 - k: region.cross_sections.products}))
+    f, found = (JointError.of(regions, "") for regions in (apart, shared))
+    assert f.factor[-1] > 0.5
+    assert found.factor == pytest.approx(f.factor, rel=0.01)
+    assert found.of_shared < 0.01 * f.factor[-1]

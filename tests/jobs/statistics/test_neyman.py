@@ -331,7 +331,7 @@ def test_a_sample_changes_two_regions_together(rate: bool, monkeypatch: pytest.M
 
 
 def test_cells_of_negative_content_do_not_change_the_rate() -> None:
-    """Toys lack 0.9 % of 10,000 events, which is nine tenths of their error; the critical values are those of χ²."""
+    """Cells hold 0.9 % more than 10,000 events, nine tenths of their error; the critical values are those of χ²."""
     axis, sums = np.linspace(-0.06, 0.06, 41), np.array([[6000.0], [4090.0], [-90.0]])
     rows, content = 1.0 + np.append(axis, 0.0)[:, np.newaxis], Template(sums, 1e-8 * np.square(sums)[:, :, np.newaxis])
     mu = 1e4 * rows[:, 0]

@@ -97,7 +97,7 @@ def _is_scanned(ctx: Context, method: str) -> bool:
 
 @rule(MMC564)
 def possible(ctx: Context) -> Iterator[Diagnostic]:
-    """The data of a combination are independent, and its limits are asymptotic."""
+    """The data of a combination are independent, and its critical values can be calculated."""
     for name, entry in ctx.entries("combinations").items():
         path: Path = ("combinations", name)
         several = bool(ctx.entries("groups")) and len(entry["of"]) > 1

@@ -83,7 +83,7 @@ def sources_of(regions: Sequence[RegionLikelihood]) -> list[ToySource]:
     """What the toys of regions with bins are drawn from; a sample is the same in all regions.
 
     Regions with common events are in different sets: all sets have the integration of a sample in common, and each has
-    the fixed number of generated events for itself.
+    the fixed number of generated events for itself, also for a third region that is in one of these sets.
     """
     sets: list[int] = []
     for r, region in enumerate(regions):

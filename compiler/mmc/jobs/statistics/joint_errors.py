@@ -20,7 +20,8 @@ Distributions of two regions without common events depend on the same samples, a
     x_rk = ± √(q_rate,r N_r) S_rk / μ_r,    y_rk = √((q_r - q_rate,r) N_r / D_r) Σ_b l_b S_rbk / S_r
 
 of sample k, t_rs = Σ_k (ε_k² - 1/n_k) (x_rk y_sk + y_rk x_sk + y_rk y_sk), with y_rk = 0 without bins, and c_rs = 0.
-Between regions with common events t_rs = 0, and the distributions have the correlation
+Between regions with common events t_rs has the integration alone, ε_k², and the distributions without the part of the
+integration, Σ_k ε_k² (2 x_rk + y_rk) y_rk of q_r g_r, have the correlation
 c_rs = √(p_r p_s) Σ_{both} w_r w_s / (Σ w_r² Σ w_s²)^½ with the sums over all events. The part
 p_r of them makes the distribution of region r: every region draws these events anew, so an event of both makes both
 distributions with the probability p_r p_s. It is exact if the events of both have as much information on the parameters
@@ -145,11 +146,9 @@ class JointError:
         q, rates, own = (np.array([getattr(part, name) for part in parts]) for name in ("q", "rate", "own"))
         relative, correlation = relative_covariance(regions), correlation_of_shapes(regions)
         correlation *= 1.0 - np.eye(len(regions))[:, :, np.newaxis]
-        shapes, whole, of_samples = (
-            np.sqrt(np.maximum(own, 0.0)),
-            q.sum(axis=0) + constraints,
-            _of_samples(regions, parts),
-        )
+        effects = _effects_of_samples(regions, parts)
+        shapes = np.sqrt(np.maximum(own - _of_integration(effects, own.shape), 0.0))
+        whole, of_samples = q.sum(axis=0) + constraints, _of_samples(regions, effects, own.shape[1])
         of_both = np.einsum("rp,rsp,sp->p", shapes, correlation, shapes)
         of_rates = np.einsum("rp,rsp,sp->p", rates, relative, rates)
         total = np.maximum(of_rates + own.sum(axis=0) + of_both + of_samples, 0.0)
@@ -234,20 +233,43 @@ class _Part:
         return cls(q, rate, np.square(scale) * variance + 2.0 * rate * scale * both, of_samples)
 
 
-def _of_samples(regions: Sequence[RegionLikelihood], parts: Sequence[_Part]) -> Array:
-    """Σ_rs t_rs of all pairs of regions, shape (points,)."""
-    found, known = np.zeros(len(parts[0].q)), dict[int, tuple[CrossSections, Array, Array]]()
+_Effects = Mapping[int, tuple[CrossSections, Array, Array]]
+"""Of regions by number: the sums of their samples, and x and y of these, each (points, samples)."""
+
+
+def _effects_of_samples(regions: Sequence[RegionLikelihood], parts: Sequence[_Part]) -> _Effects:
+    """Those of the regions whose samples are known."""
+    known = dict[int, tuple[CrossSections, Array, Array]]()
     for r, (region, part) in enumerate(zip(regions, parts, strict=True)):
         if region.cross_sections is not None and region.coefficients is not None:
             mus, mu = region.coefficients @ region.cross_sections.of_samples.T, region.expected[:, np.newaxis]
             x = part.rate[:, np.newaxis] * np.divide(mus, mu, out=np.zeros_like(mus), where=mu > 0.0)
             known[r] = region.cross_sections, x, np.zeros_like(x) if part.of_samples is None else part.of_samples
-    for (r, (sums, x, y)), (s, (others, x_s, y_s)) in combinations(known.items(), 2):
-        if s not in regions[r].both:
-            _, here, there = np.intersect1d(sums.names, others.names, return_indices=True)
-            both = x[:, here] * y_s[:, there] + y[:, here] * (x_s + y_s)[:, there]
-            found += 2.0 * both @ sums.common_of()[here]
+    return known
+
+
+def _of_integration(effects: _Effects, shape: tuple[int, ...]) -> Array:
+    """The part of the integration in q g of each region, shape (regions, points)."""
+    found = np.zeros(shape)
+    for r, (sums, x, y) in effects.items():
+        found[r] = ((2.0 * x + y) * y) @ _squared_integration(sums)
     return found
+
+
+def _of_samples(regions: Sequence[RegionLikelihood], effects: _Effects, n_points: int) -> Array:
+    """Σ_rs t_rs of all pairs of regions, shape (points,)."""
+    found = np.zeros(n_points)
+    for (r, (sums, x, y)), (s, (others, x_s, y_s)) in combinations(effects.items(), 2):
+        _, here, there = np.intersect1d(sums.names, others.names, return_indices=True)
+        both = x[:, here] * y_s[:, there] + y[:, here] * (x_s + y_s)[:, there]
+        common = _squared_integration(sums) if s in regions[r].both else sums.common_of()
+        found += 2.0 * both @ common[here]
+    return found
+
+
+def _squared_integration(sums: CrossSections) -> Array:
+    """ε_k² of all samples; 0 where it is not known."""
+    return np.square(np.nan_to_num(sums.integration))
 
 
 def _data_of(kind: str) -> str:
