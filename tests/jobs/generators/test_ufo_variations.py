@@ -18,7 +18,7 @@ GRIDS = Path(pythia8mc.Pythia("", False).settings.word("xmlPath")).parent / "pdf
 MEMBERS = ["NNPDF23_lo_as_0130_qed", "NNPDF31_lo_as_0130", "NNPDF31_lo_as_0118"]
 """The members of a set of errors that is none; the first is that of the events."""
 COUPLINGS = [0.130, 0.130, 0.118]
-INFO = "ErrorType: symmhessian\nNumMembers: 3\nSetIndex: 247000\nAlphaS_MZ: 0.130\nAlphaS_OrderQCD: 0\n"
+INFO = "ErrorType: symmhessian\nNumMembers: 3\nSetIndex: 900000\nAlphaS_MZ: 0.130\nAlphaS_OrderQCD: 0\n"
 SYSTEMATICS: dict[str, Any] = {
     "both": {"effect": "scale", "scale": "mu", "variations": [0.5, 1.0, 2.0]},
     "inside": {"effect": "scale", "scale": "muf", "variations": [0.5, 2.0]},

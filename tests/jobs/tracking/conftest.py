@@ -1,18 +1,10 @@
 """Tests of tracking begin without the variables that MLflow and mmc set."""
 
 import sys
-import warnings
 
 import pytest
 
 from tests.jobs import fake_step
-
-
-@pytest.fixture(scope="session", autouse=True)
-def imported() -> None:
-    """MLflow, which takes seconds to import, before a store has to answer in time."""
-    with warnings.catch_warnings(action="ignore"):  # those of MLflow and of what it imports
-        pytest.importorskip("mlflow.store.tracking.sqlalchemy_store")
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from mmc.jobs.tracking.store import Store
 from tests.jobs.physics import Folder
 from tests.jobs.tracking.test_tracker import log_of, record, track
 
+pytest.importorskip("mlflow")
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow and of what it imports
 
 EXPERIMENT = {"experiment_id": "7", "name": "toys", "lifecycle_stage": "active"}

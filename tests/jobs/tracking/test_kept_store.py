@@ -24,6 +24,7 @@ from tests.jobs import fake_step
 from tests.jobs.physics import Folder
 from tests.jobs.tracking.test_tracker import STUDY, local, log_of, record, track
 
+pytest.importorskip("mlflow")
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow and of what it imports
 
 

@@ -25,6 +25,7 @@ from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import Folder
 from tests.jobs.tracking_server import PASSWORD, USER, Runs, fill_disk, free_port, server, server_process
 
+pytest.importorskip("mlflow")
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.filterwarnings("default"),  # those of MLflow and of what it imports
