@@ -22,6 +22,7 @@ _NUMBER = re.compile(r"#\s*(\d{1,9})", re.ASCII)
 """How MadGraph begins the text of a group: with the number of the set."""
 _DIGITS = 10
 _DECADE = 10
+"""The numbers of central members are multiples of it."""
 _FEWEST = 2
 """A set with eigenvectors has a central member and others."""
 _NEAR = 10
@@ -56,7 +57,9 @@ def choose(groups: Sequence[WeightGroup], wanted: str, name: str, path: Path) ->
     inside = _members(own)
     others = [group for group in groups if not (_is_set(group) or (inside and group.name))]
     found = _members(others) | inside
-    first = _first(wanted, own) or _lowest(inside, _members(groups), wanted, path)
+    first = _first(wanted, own) or _lowest(
+        inside, _members(group for group in groups if not _is_set(group)), wanted, path
+    )
     known = MEMBERS.get(name_of(first) or "")
     if known:
         _check_hessian(known.error_type, wanted, path)
@@ -157,16 +160,15 @@ def _lowest(inside: Iterable[int], declared: Container[int], wanted: str, path: 
     """The number of the central member by those of others; 0 without any. It may be in the group of the scales alone.
 
     :param inside: the members in the groups of the set
-    :param declared: all that the file declares
+    :param declared: those in all groups but those of other sets
     :raises StepError: when it is not a multiple of 10, at which the sets of LHAPDF begin that have other members
     """
-    first = min(inside, default=0)
-    while first % _DECADE and first - 1 in declared:
-        first -= 1
+    lowest = min(inside, default=0)
+    first = lowest - 1 if lowest % _DECADE == 1 and lowest - 1 in declared else lowest
     if first % _DECADE:
         raise StepError(
             f"the number of the central member of the PDF set {wanted} is not known; the lowest in {path.name} is "
-            f"{first}: give that of the set as `variation: NUMBER`"
+            f"{lowest}: give that of the set as `variation: NUMBER`"
         )
     return first
 
