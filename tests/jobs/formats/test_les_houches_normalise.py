@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from mmc.errors import StepError
 from mmc.jobs.formats import les_houches_normalise, les_houches_table
+from mmc.jobs.formats.les_houches_cross_section import of_one_run
 from mmc.jobs.formats.les_houches_head import read_head, without_settings
 from mmc.jobs.formats.les_houches_normalise import events
 
@@ -189,6 +190,29 @@ def test_the_nominal_weights_are_those_of_the_sampled_benchmark(tmp_path: Path) 
         les_houches_normalise.inspect(source, "w", ["sm", "w"])
 
 
+@pytest.mark.parametrize(
+    ("minus", "is_refused"), [(("0.45", "0.05"), True), (("0.26", "0.24"), True), (("0.25", "0.25"), False)]
+)
+def test_a_file_of_another_benchmark_with_the_same_cross_section(
+    tmp_path: Path, minus: tuple[str, str], is_refused: bool
+) -> None:
+    """As of a CP-odd coefficient with the other sign: single events have other weights."""
+    source = write_lhe(tmp_path / "x.lhe", [{"plus": "0.25", "minus": value} for value in minus])
+    les_houches_normalise.inspect(source, "plus", ["plus", "minus"])
+    if is_refused:
+        reason = r"^the weights at 'plus' in x\.lhe are the nominal .*: was it sampled at 'plus', and not at 'minus'\?$"
+        with pytest.raises(StepError, match=reason):
+            les_houches_normalise.inspect(source, "minus", ["plus", "minus"])
+    else:
+        les_houches_normalise.inspect(source, "minus", ["plus", "minus"])
+
+
+def test_weights_that_are_smeared_may_be_those_of_the_sampled_benchmark(tmp_path: Path) -> None:
+    """They differ by 4 %, and those at other benchmarks from the nominal ones by more."""
+    weights = [{"sm": "0.26", "w": "0.27"}, {"sm": "0.24", "w": "0.23"}]
+    les_houches_normalise.inspect(write_lhe(tmp_path / "x.lhe", weights), "sm", ["sm", "w"])
+
+
 DECLARED = "<initrwgt><weightgroup name='a'><weight id='w'> MUR=2.0 </weight></weightgroup></initrwgt>\n"
 
 
@@ -318,6 +342,10 @@ def test_runs_that_were_merged_under_the_head_of_the_first(tmp_path: Path, tag: 
         StepError, match=r"^the header of x\.lhe does not say how many events there were before some we"
     ):
         les_houches_normalise.inspect(source, "sm", ["sm"], filtered=True)
+    source.write_text(source.read_text().replace("<header>", "<header><MGRunCard> 12 = nevents </MGRunCard>"))
+    content = les_houches_normalise.inspect(source, "sm", ["sm"], filtered=True)
+    assert content.record()["mean_weights_pb"] == {"sm": 0.25}, "half of the events"
+    assert not of_one_run(content.head, "x.lhe"), "somebody has written the number of all runs"
     source.write_text(plain.replace(tag, told.format(12)))
     entry = "numevts" if told == POWHEG else "neve"
     with pytest.raises(StepError, match=rf"one part of a run, write the number of its events into {entry}$"):
@@ -327,6 +355,22 @@ def test_runs_that_were_merged_under_the_head_of_the_first(tmp_path: Path, tag: 
         StepError, match=r"3 events were generated, and the file holds 6: .*; if files were merged, name"
     ):
         les_houches_normalise.inspect(source, "sm", ["sm"])
+    source.write_text(plain.replace(tag, told.format(10)))
+    content = les_houches_normalise.inspect(source, "sm", ["sm"], filtered=True)
+    (line,) = of_one_run(content.head, "x.lhe")
+    assert line.startswith(f"10 is the number of events of one run in x.lhe ({entry}): if runs were merged before")
+    assert line.endswith("into its <header>, as in `<MGRunCard> 10000 = nevents </MGRunCard>`")
+
+
+def test_a_part_of_a_run_of_madgraph(tmp_path: Path) -> None:
+    """The message tells all that must change."""
+    source = write_lhe(tmp_path / "x.lhe", [{}] * 2, "0.5", "average", header=HEADER.replace("{n} =", "10 =") + INFO)
+    text = source.read_text().replace("Events : 2", "Events : 10")
+    source.write_text(text)
+    with pytest.raises(StepError, match=r"into <MGGenerationInfo> and, as `2 = nevents`, into the run card$"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+    source.write_text(text.replace("Events : 10", "Events : 2").replace("10 = nevents", "2 = nevents"))
+    assert les_houches_normalise.inspect(source, "sm", ["sm"]).n_generated == 2
 
 
 CARD_END = " average = event_norm\n</MGRunCard>\n"

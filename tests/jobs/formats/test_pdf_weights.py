@@ -121,7 +121,7 @@ def test_the_groups_of_powheg_in_cms(tmp_path: Path, first: int, named: str) -> 
             find_nuisance({"pdf": PdfUncertainty(effect="pdf", variation=named)}, path)
 
 
-TOY = powheg(14391, 9)  # 14400 is that of another set
+TOY = powheg(14390, 9)  # 14400 is that of another set
 
 
 @pytest.mark.parametrize(
@@ -129,14 +129,14 @@ TOY = powheg(14391, 9)  # 14400 is that of another set
     [
         (group(TOY[:5], "toy", "hessian"), [("p1", "p2"), ("p3", "p4")]),
         (group(TOY[:5], "toy", "Symmhessian+AS"), [("p1",), ("p2",), ("p4", "p3")]),
-        (group([], "toy", "symmhessian", "# 14391: a toy") + "".join(TOY[:3]), [("p1",), ("p2",)]),
+        (group([], "toy", "symmhessian", "# 14390: a toy") + "".join(TOY[:3]), [("p1",), ("p2",)]),
         (group([], "toy", "hessian", "# 14391: a toy") + "".join(powheg(14391, 12)), None),
         (
             group(TOY[:4], "toy", "hessian"),
             r"x\.lhe has 4 members of the PDF set toy, and a set of the type hessian has",
         ),
-        (group([*TOY[:5], *TOY[7:]], "toy", "hessian"), r"x\.lhe has no weight of member 14396 "),
-        (group(TOY[:3], "toy", "hessian") + "".join(TOY[5:]), r"x\.lhe has no weight of member 14394 "),
+        (group([*TOY[:5], *TOY[7:]], "toy", "hessian"), r"x\.lhe has no weight of member 14395 "),
+        (group(TOY[:3], "toy", "hessian") + "".join(TOY[5:]), r"x\.lhe has no weight of member 14393 "),
         (
             group(TOY, "toy", "replicas"),
             r"the PDF set toy has no eigenvectors .* x\.lhe: its type is replicas, and",
@@ -173,9 +173,9 @@ def test_a_number_in_a_group_of_many_sets(tmp_path: Path) -> None:
     """The word of the group is not about each of them."""
     path = write(tmp_path / "x.lhe", group(TOY, "PDF_variation1"))
     with pytest.raises(
-        StepError, match=r"^x\.lhe does not say how the members of the PDF set 14391 combine \(no group"
+        StepError, match=r"^x\.lhe does not say how the members of the PDF set 14390 combine \(no group"
     ):
-        directions(path, "14391")
+        directions(path, "14390")
 
 
 def test_what_lhapdf_says_of_its_sets() -> None:
@@ -186,3 +186,36 @@ def test_what_lhapdf_says_of_its_sets() -> None:
         assert not set(inside) & set(parton_sets.NUMBERS.values()), name
         assert members.number % 2 == 1 or members.error_type == "symmhessian", name
         assert name.endswith("pdfas") == members.error_type.endswith("+as"), name
+
+
+def test_the_central_member_of_a_set_that_is_not_known(tmp_path: Path) -> None:
+    """Members alone do not tell where the set begins; the group of the scales may have its central member."""
+    scales, rest = group(TOY[:1], "scale_variation", "envelope"), group(TOY[1:5], "toy", "symmhessian")
+    assert directions(write(tmp_path / "x.lhe", scales + rest), "toy") == [("p1",), ("p2",), ("p3",), ("p4",)]
+    with pytest.raises(
+        StepError, match=r"^the number of the central .* set toy is not known; .* x\.lhe is 14391: give"
+    ):
+        directions(write(tmp_path / "x.lhe", rest), "toy")
+
+
+def test_a_name_that_is_not_known_and_numbers_alone(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.lhe", group(TOY, "PDF_variation1"))
+    with pytest.raises(
+        StepError, match=r"mmc does not know the number of this set: give it as `variation: NUMBER`; it decl"
+    ):
+        directions(path, "toy")
+
+
+def test_the_nominal_weight_is_that_of_the_central_member(tmp_path: Path) -> None:
+    """Of the set with which the events were generated, POWHEG may write the other members alone."""
+    path = write(tmp_path / "x.lhe", group(powheg(13100, 57)[1:], "PDF_variation"))
+    text = path.read_text()
+    for sets, is_told in (("13100 13100", True), ("13100 13000", False)):
+        path.write_text(text.replace("<init>", f"<init>2212 2212 6.5e3 6.5e3 -1 -1 {sets} -4 1\n"))
+        if is_told:
+            found = find_nuisance({"pdf": PdfUncertainty(effect="pdf", variation="CT14nlo")}, path)
+            assert [tuple(parameter.weights.values()) for parameter in found] == PAIRS
+            assert {parameter.central for parameter in found} == {None}
+        else:
+            with pytest.raises(StepError, match="has no weight of member 13100 "):
+                directions(path)

@@ -182,3 +182,11 @@ def test_lists_in_rows_of_arrays(tmp_path: Path) -> None:
         tables.read_lists(path, None, [("pt", "eta")])
     with pytest.raises(StepError, match=r"^events.npz has no column 'phi'"):
         tables.read_lists(path, None, [("pt", "phi")])
+
+
+@pytest.mark.parametrize(
+    "read", [lambda path: tables.read(path, None, ["x"]), lambda path: tables.read_lists(path, None, [])]
+)
+def test_names_of_other_files(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    with pytest.raises(StepError, match=r"mmc reads; these end in \.root, \.parquet, \.pq, \.h5, \.hdf5, \.npz$"):
+        read(tmp_path / "events.csv")

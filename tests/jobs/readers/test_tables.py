@@ -126,7 +126,11 @@ def test_weights_of_uncertainties_and_at_the_own_benchmark_only(folder: Folder) 
             {"weight": "w", **VARIED},
             "the weights 'up' (uncertainty jes) of bad.npz are on average 0.044 times the nominal weights, and",
         ),
-        ({"w": 25.0 * W}, {"weight": "w", **VARIED}, "write the product, as in `weight * up`"),
+        (
+            {"w": 25.0 * W},
+            {"weight": "w", **VARIED},
+            "write a column with the product into the file, and name it as `up`",
+        ),
         *(
             (
                 {"w": np.where(X < -1, -W, W), "up": up},
@@ -135,7 +139,11 @@ def test_weights_of_uncertainties_and_at_the_own_benchmark_only(folder: Folder) 
             )
             for up in (1.1 * W, np.where(X.min() == X, -1.1, 1.1) * W)  # also if one of them has the right sign
         ),
-        ({"up": 0.0 * W}, {"weight": "w", **VARIED}, "the weights 'up' (uncertainty jes) of bad.npz are all 0, and"),
+        (
+            {"up": 0.0 * W},
+            {"weight": "w", **VARIED},
+            "the weights 'up' (uncertainty jes) of bad.npz are all 0: if these events do not have the variation, rem",
+        ),
         ({}, {"cuts": [{"definition": "j[0].pt > 1", "required": False}]}, "the name 'j' is not known"),
     ],
 )

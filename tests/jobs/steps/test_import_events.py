@@ -89,6 +89,16 @@ def test_what_is_left_of_a_filtered_file_is_a_file_of_its_own(tmp_path: Path, co
     assert (head.n_generated, head.integrated_pb) == (100, pytest.approx(0.125))
 
 
+def test_the_number_of_one_run_may_not_be_that_of_all(tmp_path: Path, configured: Path) -> None:
+    """POWHEG's settings in a file of merged runs are those of the first."""
+    source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 3, "0.5", header="")
+    text = source.read_text().replace(" -3 1\n", " -4 1\n")
+    source.write_text(text.replace("<header>", "<!--\nnumevts 10 ! of a run\n-->\n<header>"))
+    out = Folder(tmp_path).run("import_events", "x", _settings(filtered=True), setup=configured, file_lhe=source)
+    (warning,) = json.loads((out / "simulate.json").read_text())["warnings"]
+    assert warning.startswith("10 is the number of events of one run in sm.lhe (numevts): if runs were merged before")
+
+
 @pytest.mark.parametrize(
     ("setting", "removed", "is_refused"),
     [

@@ -36,8 +36,9 @@ def _files(ctx: Context) -> Iterator[tuple[Path, dict[str, Any], dict[str, Any],
 MMC360 = Code(
     "MMC360",
     "The kind of a table is not known",
-    "The end of its name shows the kind of a table: `.root` (a tree), `.parquet`, `.h5` or `.hdf5`, and `.npz` (arrays "
-    "of numpy, one for each column). Convert other files; `pandas.read_csv(…).to_parquet(…)` reads CSV, for example.",
+    "The end of its name shows the kind of a table: `.root` (a tree), `.parquet` or `.pq`, `.h5` or `.hdf5`, and "
+    "`.npz` (arrays of numpy, one for each column). Convert other files; `pandas.read_csv(…).to_parquet(…)` reads CSV, "
+    "for example.",
 )
 
 

@@ -33,6 +33,8 @@ class NominalWeights:
     n_events: int = 0
     total: float = 0.0
     squares: float = 0.0
+    sizes: float = 0.0
+    """Σ |w|."""
     least: float = math.inf
     """The smallest and the largest |w|."""
     largest: float = 0.0
@@ -54,6 +56,7 @@ class NominalWeights:
         self.by_process[process] = total + weight, squares + square
         self.n_events += 1
         self.total, self.squares = self.total + weight, self.squares + square
+        self.sizes += abs(weight)
         self.least, self.largest = min(self.least, abs(weight)), max(self.largest, abs(weight))
         self.has_negative |= weight < 0.0
         self.trials, self.n_untold = self.trials + (trials or 0), self.n_untold + (trials is None)
@@ -137,11 +140,14 @@ def number_generated(head: Head, n_events: int, name: str, *, filtered: bool) ->
         if head.n_generated is None or generated < n_events:
             raise StepError(
                 f"the header of {name} does not say how many events there were before some were removed: write their "
-                "number into its run card, as in `10000 = nevents`"
+                f"number into {_where(head)}"
             )
         return generated
     if generated != n_events:
-        of_part = f"; if it is one part of a run, write the number of its events into {head.counted_in}"
+        place = head.counted_in
+        if place == "MGGenerationInfo":
+            place = f"<{place}>" + (f" and, as `{n_events} = nevents`, into the run card" if head.n_asked else "")
+        of_part = f"; if it is one part of a run, write the number of its events into {place}"
         raise StepError(
             f"the header of {name} says that {generated:,} events were generated, and the file holds {n_events:,}: if "
             "events were cut or filtered, write `filtered: true` beside the file; if files were merged, name each"
@@ -153,6 +159,24 @@ def number_generated(head: Head, n_events: int, name: str, *, filtered: bool) ->
             f"generated (<{head.told_in}>): were files merged or events removed?"
         )
     return generated
+
+
+def of_one_run(head: Head, name: str) -> list[str]:
+    """A warning where the number of events before some were removed may be that of the first of several runs."""
+    if head.counted_in not in OF_PARTS:
+        return []
+    return [
+        f"{head.n_generated:,} is the number of events of one run in {name} ({head.counted_in}): if runs were merged "
+        f"before events were removed, write the sum of their numbers into {_where(head)}"
+    ]
+
+
+def _where(head: Head) -> str:
+    """Where to write a number of events, and how."""
+    entry = "10000 = nevents"
+    return (
+        f"its run card, as in `{entry}`" if head.has_card else f"its <header>, as in `<MGRunCard> {entry} </MGRunCard>`"
+    )
 
 
 def factor(head: Head, nominal: NominalWeights, name: str, *, n_generated: int, filtered: bool) -> float:

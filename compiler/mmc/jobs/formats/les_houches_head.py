@@ -75,6 +75,10 @@ class Head:
     """The codes and the energies of the two beams, in GeV; empty where ``<init>`` has no such numbers."""
 
     @property
+    def has_card(self) -> bool:
+        return _CARD in self.header
+
+    @property
     def is_mean(self) -> bool:
         """Whether the cross section is the mean of the weights by the weighting strategy."""
         return abs(self.strategy) == _AVERAGED
@@ -108,9 +112,11 @@ def read_head(text: str, path: Path) -> Head:
     info = between(header, "<MGGenerationInfo>", "</MGGenerationInfo>")
     try:
         counted, integrated = _of_xsec_info(init) if info is None else _of_info(info)
-        n_asked, entry = asked(settings.get("nevents", ""), text, is_needed=info is None or counted is None)
+        n_asked, entry = asked(settings.get("nevents", ""), text, is_needed=counted is None)
     except ValueError as problem:
         raise StepError(f"{path.name} does not say how many events were generated: {problem}") from problem
+    if info is None and entry == "nevents" and n_asked is not None:
+        counted = None  # WHIZARD writes no run card: somebody has corrected the number of a merged file
     words = init.split()
     try:
         processes = _processes(init)

@@ -44,6 +44,9 @@ _FINAL = 1
 _GROUP = "<eventgroup"
 _SAME = 1e-3
 """Largest relative difference between weights with the same squared matrix element (rounding of the reweighting)."""
+_MUCH_NEARER = 0.1
+"""Weights of another benchmark are the nominal ones if they differ from these by less than this part of what those of
+the sampled benchmark do."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def inspect(
     """
     sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
+    apart: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
     head, n_events, held = None, 0, None
     nominal = NominalWeights()
     digests, least, most = array("Q"), MOST_PARTICLES, 0
@@ -147,6 +151,7 @@ def inspect(
                 raise StepError(f"the weight of event {n_events} of {path.name} for {name!r} is {found[name][:40]}")
             sums[name] += value
             squares[name] += value**2
+            apart[name] += abs(value - _number(own))
         if not abs(_number(own)) < LARGEST:
             raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
         nominal.add(body.split(maxsplit=2)[1], _number(own), tried)
@@ -154,7 +159,8 @@ def inspect(
         advice = ": join it with another file of its sample, and add up their `nevents`" if filtered else ""
         raise StepError(f"{path.name} holds no events{advice}")
     if sampled in sums:
-        _check_sampled(sampled, sums[sampled], nominal.total, nominal.squares, path.name)
+        _check_sampled(sampled, sums[sampled], nominal, path.name)
+        _check_no_other(sampled, apart, nominal.sizes, path.name)
     head, found_error = told_or_found(head, nominal, path.name)
     told = head
     if may_lack_events:
@@ -191,15 +197,31 @@ def _check_numbers(weights: Mapping[str, str], event: str) -> None:
             raise StepError(f"the weight of {event} for {shown(name)} is {shown(value, 40)}") from error
 
 
-def _check_sampled(sampled: str, total: float, nominal: float, squares: float, name: str) -> None:
+def _check_sampled(sampled: str, total: float, nominal: NominalWeights, name: str) -> None:
     """Sums, as a generator may round, or smear, the weights of single events.
 
     :raises StepError: when the weights at the sampled benchmark are not those with which the events were sampled
     """
-    if abs(total - nominal) > DIFFERENCE * max(abs(nominal), math.sqrt(squares)):
+    if abs(total - nominal.total) > DIFFERENCE * max(abs(nominal.total), math.sqrt(nominal.squares)):
         raise StepError(
-            f"the weights at {sampled!r} in {name} add up to {total:.4g}, and the nominal weights to {nominal:.4g}: "
-            f"the file was not sampled at {sampled!r}"
+            f"the weights at {sampled!r} in {name} add up to {total:.4g}, and the nominal weights to "
+            f"{nominal.total:.4g}: the file was not sampled at {sampled!r}"
+        )
+
+
+def _check_no_other(sampled: str, apart: Mapping[str, float], sizes: float, name: str) -> None:
+    """Benchmarks may have the same cross section, as those of either sign of a CP-odd coefficient.
+
+    :param apart: Σ |w - w₀| of the weights at each benchmark and the nominal ones w₀
+    :param sizes: Σ |w₀|
+    :raises StepError: when the nominal weights are those at another benchmark
+    """
+    nearest = min(apart, key=lambda benchmark: apart[benchmark])
+    allowed = min(DIFFERENCE * sizes, _MUCH_NEARER * apart[sampled])
+    if apart[sampled] > DIFFERENCE * sizes and apart[nearest] <= allowed:
+        raise StepError(
+            f"the weights at {nearest!r} in {name} are the nominal weights: was it sampled at {nearest!r}, and not at "
+            f"{sampled!r}?"
         )
 
 

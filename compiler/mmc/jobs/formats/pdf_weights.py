@@ -6,7 +6,7 @@ the last weights of a group, outside of all groups. A member is the weight with 
 
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
@@ -15,11 +15,14 @@ from mmc.compiler.catalogue.parton_sets import MEMBERS, NUMBERS, Members, name_o
 from mmc.errors import StepError
 from mmc.jobs.formats import scale_weights
 from mmc.jobs.formats.declared_weights import WeightGroup
+from mmc.jobs.formats.les_houches_text import head
 from mmc.reading import shown
 
 _NUMBER = re.compile(r"#\s*(\d{1,9})", re.ASCII)
 """How MadGraph begins the text of a group: with the number of the set."""
 _DIGITS = 10
+_DECADE = 10
+"""The numbers of central members are multiples of it."""
 _FEWEST = 2
 """A set with eigenvectors has a central member and others."""
 _NEAR = 10
@@ -32,7 +35,8 @@ _HESSIAN = ("hessian", "symmhessian")
 class Directions:
     """The weights of a Hessian set."""
 
-    central: str
+    central: str | None
+    """None for the nominal weight."""
     directions: Sequence[tuple[str, ...]]
     """The weights at ν = 1 and ν = -1 of each eigenvector, or at ν = 1 alone."""
 
@@ -53,19 +57,20 @@ def choose(groups: Sequence[WeightGroup], wanted: str, name: str, path: Path) ->
     inside = _members(own)
     others = [group for group in groups if not (_is_set(group) or (inside and group.name))]
     found = _members(others) | inside
-    first = _first(wanted, own, inside)
+    first = _first(wanted, own) or _lowest(
+        inside, _members(group for group in groups if not _is_set(group)), wanted, path
+    )
     known = MEMBERS.get(name_of(first) or "")
     if known:
         _check_hessian(known.error_type, wanted, path)
     if first not in found:  # the nominal weight may be among those of the scales alone
         found |= {number: ids for number, ids in _members(groups).items() if number == first}
+    if first and first not in found and _sets_of_beams(path) == {str(first)}:
+        found[first] = []  # the nominal weight is that of the central member
     numbers = _numbers(first, known, found)
     if len(numbers) < _FEWEST or _is_cut(numbers, known, found, inside):
-        lacks = f"weight of member {first + len(numbers)}" if inside or len(numbers) >= _FEWEST else "weights"
-        raise StepError(
-            f"{path.name} has no {lacks} for the PDF uncertainty {name} ({wanted}): MadGraph writes them where LHAPDF, "
-            f"its Python interface and that set are installed; {_listed(groups)}"
-        )
+        told = f"for the PDF uncertainty {name} ({wanted})"
+        raise StepError(f"{path.name} has {_lacking(groups, found, first, len(numbers), told)}")
     sort = known.error_type if known else _sort(own, wanted, path)
     _check_hessian(sort, wanted, path)
     directions = _directions(sort, len(numbers) - 1)
@@ -74,8 +79,32 @@ def choose(groups: Sequence[WeightGroup], wanted: str, name: str, path: Path) ->
             f"{path.name} has {len(numbers)} members of the PDF set {wanted}, and a set of the type {sort} has a "
             "central member and pairs of others: write the weights of all members"
         )
-    ids = [_only(found[number], f"member {number} of the PDF set {wanted}", path) for number in numbers]
-    return Directions(ids[0], [tuple(ids[member] for member in direction) for direction in directions])
+    ids = {
+        member: _only(found[number], f"member {number} of the PDF set {wanted}", path)
+        for member, number in enumerate(numbers)
+        if found[number]
+    }
+    return Directions(ids.get(0), [tuple(ids[member] for member in direction) for direction in directions])
+
+
+def _lacking(groups: Sequence[WeightGroup], found: Mapping[int, object], first: int, n_members: int, told: str) -> str:
+    """What a file lacks, for a message.
+
+    :param found: the members that may be those of the set
+    :param first: the number of the central one; 0 if it is not known
+    :param n_members: how many there are in a row
+    """
+    if not first and len(found) >= _FEWEST:
+        return (
+            f"no group {told}, and mmc does not know the number of this set: give it as `variation: NUMBER`; "
+            f"{_listed(groups)}"
+        )
+    if n_members >= _FEWEST or first + 1 in found:
+        return f"no weight of member {first + n_members} {told}; {_listed(groups)}"
+    return (
+        f"no weights {told}: MadGraph writes them where LHAPDF, its Python interface and that set are installed; "
+        f"{_listed(groups)}"
+    )
 
 
 def _check_hessian(sort: str, wanted: str, path: Path) -> None:
@@ -121,10 +150,33 @@ def _is_set(group: WeightGroup) -> bool:
     return group.name in NUMBERS or _number(group) is not None
 
 
-def _first(wanted: str, own: Sequence[WeightGroup], members: Iterable[int]) -> int:
-    """The number of the central member; 0 if it is not known."""
+def _first(wanted: str, own: Sequence[WeightGroup]) -> int:
+    """The number of the central member, as the study, the catalogue or a group of the set tells it; 0 without any."""
     told = [wanted, str(NUMBERS.get(wanted, "")), *filter(None, map(_number, own))]
-    return next((int(text) for text in told if text.isdecimal()), min(members, default=0))
+    return next((int(text) for text in told if text.isdecimal()), 0)
+
+
+def _lowest(inside: Iterable[int], declared: Container[int], wanted: str, path: Path) -> int:
+    """The number of the central member by those of others; 0 without any. It may be in the group of the scales alone.
+
+    :param inside: the members in the groups of the set
+    :param declared: those in all groups but those of other sets
+    :raises StepError: when it is not a multiple of 10, at which the sets of LHAPDF begin that have other members
+    """
+    lowest = min(inside, default=0)
+    first = lowest - 1 if lowest % _DECADE == 1 and lowest - 1 in declared else lowest
+    if first % _DECADE:
+        raise StepError(
+            f"the number of the central member of the PDF set {wanted} is not known; the lowest in {path.name} is "
+            f"{lowest}: give that of the set as `variation: NUMBER`"
+        )
+    return first
+
+
+def _sets_of_beams(path: Path) -> set[str]:
+    """The numbers of the sets with which events were generated, as ``<init>`` tells them for the two beams."""
+    words = head(path).partition("<init>")[2].partition("</init>")[0].split(maxsplit=8)
+    return set(words[6:8])
 
 
 def _number(group: WeightGroup) -> str | None:
@@ -166,7 +218,8 @@ def _sort(own: Sequence[WeightGroup], wanted: str, path: Path) -> str:
     where = " or ".join(f"`combine={word!r}`" for word in sorted(told)) or "no group of weights with `combine` is its"
     raise StepError(
         f"{path.name} does not say how the members of the PDF set {wanted} combine ({where}): write hessian or "
-        f"symmhessian into its `<weightgroup>`, as in <weightgroup name='{wanted}' combine='hessian'>"
+        f"symmhessian, with +as for members with another α_s, into its group; if it has none, add "
+        f"`<weightgroup name='{wanted}' combine='hessian'></weightgroup>` to <initrwgt>"
     )
 
 

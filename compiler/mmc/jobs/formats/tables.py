@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmc.compiler.inputs.tables import columns_of_npz, element, kind_of, missing, what_there_is
+from mmc.compiler.inputs.tables import SUFFIXES, columns_of_npz, element, kind_of, missing, what_there_is
 from mmc.errors import MissingExtraError, StepError
 from mmc.jobs import arrays
 from mmc.jobs.formats import hdf5
@@ -42,9 +42,7 @@ def read(path: Path, tree: str | None, wanted: Sequence[str], optional: Sequence
     :raises StepError: when the file is damaged or empty, lacks the tree or a column, a column does not hold numbers or
         holds several for each event, or columns have different lengths
     """
-    kind = kind_of(path.name)
-    if kind is None:
-        raise StepError(f"{path.name} does not end like a table that mmc reads")
+    kind = _kind(path)
     if tree is not None and kind in ("npz", "parquet"):
         raise StepError(f"{path.name} has no trees: remove `tree`")
     with _OPEN[kind](path, tree) as table:
@@ -74,9 +72,7 @@ def read_lists(path: Path, tree: str | None, groups: Sequence[Sequence[str]]) ->
     :raises StepError: as :func:`read`; when a column has no lists of numbers, a list or a number in it is null, or
         lists of a group differ in length
     """
-    kind, found = kind_of(path.name), dict[str, Any]()
-    if kind is None:
-        raise StepError(f"{path.name} does not end like a table that mmc reads")
+    kind, found = _kind(path), dict[str, Any]()
     with _OPEN[kind](path, tree) as table:
         for text in (text for group in groups for text in group):
             if text not in table.names:
@@ -85,6 +81,14 @@ def read_lists(path: Path, tree: str | None, groups: Sequence[Sequence[str]]) ->
             columns = {text: table.get(text) for text in group}
             found |= (_padded if kind in _OF_ARRAYS else _jagged)(columns, path.name)
     return found
+
+
+def _kind(path: Path) -> str:
+    """:raises StepError: when the name does not end like that of a table"""
+    kind = kind_of(path.name)
+    if kind is None:
+        raise StepError(f"{path.name} does not end like a table that mmc reads; these end in {', '.join(SUFFIXES)}")
+    return kind
 
 
 _OF_ARRAYS = ("npz", "hdf5")

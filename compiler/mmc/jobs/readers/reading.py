@@ -174,12 +174,13 @@ def hand_over(
         return np.asarray(events.factor * (weights[name] * observed.efficiency)[passed])
 
     reader.weights = {name: weight(benchmark if background else name, "benchmark") for name in names}
-    at_benchmark = reader.weights[benchmark]
-    if nuisance and (reader.weights[reader.reference_benchmark][at_benchmark != 0.0] == 0.0).any():
+    # varied weights are relative to the nominal ones, from which those in the column of the benchmark may differ
+    own = np.asarray(events.factor * (events.own_weights * observed.efficiency)[passed])
+    if nuisance and (reader.weights[reader.reference_benchmark][own != 0.0] == 0.0).any():
         reader.reference_benchmark = benchmark  # effects of nuisance parameters are ratios to the weights there
     at_reference = reader.weights[reader.reference_benchmark]
     # an event of weight 0 has weight 0 at other values of the nuisance parameters too
-    to_reference = np.divide(at_reference, at_benchmark, out=np.zeros_like(at_reference), where=at_benchmark != 0.0)
+    to_reference = np.divide(at_reference, own, out=np.zeros_like(at_reference), where=own != 0.0)
     for parameter in nuisance:
         factor = 1.0 if parameter.factor is None else parameter.factor
         for column, stored in parameter.columns.items():
@@ -206,20 +207,26 @@ def _check_varied(events: Weighted, nuisance: Sequence[Nuisance]) -> None:
         is_own = parameter.central is None or parameter.central not in events.weights
         nominal = events.own_weights if is_own else events.weights[str(parameter.central)]
         size, negative = float(np.abs(nominal).sum()), nominal < 0.0
-        for stored in filter(None, parameter.weights.values()):
+        for key, stored in zip(("up", "down"), parameter.weights.values(), strict=False):
+            if stored is None:
+                continue
             varied = events.weights.get(stored, nominal)
             factor = float(np.abs(varied).sum()) / size if size else 1.0
             is_flipped = negative.sum() >= max(_FEW, _RARE * len(nominal)) and _are_mostly_positive(varied[negative])
             if not (is_flipped or factor <= 1.0 / _MOST_VARIED or factor >= _MOST_VARIED):
                 continue
-            told = "mostly positive where the nominal weights are negative"
-            if not is_flipped:
-                told = f"on average {factor:.3g} times the nominal weights" if factor else "all 0"
-            product = f", as in `weight * {stored}`" if stored.isidentifier() else ""
+            what = f"the weights {stored!r} (uncertainty {parameter.systematic}) of {events.name} are"
+            if not (is_flipped or factor):
+                raise StepError(
+                    f"{what} all 0: if these events do not have the variation, remove {parameter.systematic} from the "
+                    "`systematics` of their sample"
+                )
+            told = f"on average {factor:.3g} times the nominal weights"
+            told = "mostly positive where the nominal weights are negative" if is_flipped else told
             raise StepError(
-                f"the weights {stored!r} (uncertainty {parameter.systematic}) of {events.name} are {told}, and weights "
-                f"at one standard deviation are less than {_MOST_VARIED:g} times larger or smaller. If they are "
-                f"factors on the nominal weights, as `LHEScaleWeight` of NanoAOD, write the product{product}"
+                f"{what} {told}, and weights at one standard deviation are less than {_MOST_VARIED:g} times larger or "
+                "smaller. If they are factors on the nominal weights, as `LHEScaleWeight` of NanoAOD, write a column "
+                f"with the product into the file, and name it as `{key}`"
             )
 
 
