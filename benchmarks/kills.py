@@ -253,7 +253,8 @@ class Attack:
         """Two processes that run the same job, apart from what a job has forked and not yet replaced by a program."""
         found = processes_of(self.folder, b"step")
         forked = {child for process in found for child in children(process)}
-        jobs = Counter((_working_in(process), *words(process)[-1:]) for process in found if process not in forked)
+        last = ((process, words(process)[-1:]) for process in found if process not in forked)
+        jobs = Counter((_working_in(process), *word) for process, word in last if word)  # others have ended meanwhile
         self.wrong["doubled"] += [f"{job} at the same time" for job, count in jobs.items() if count > 1]
 
     def _check_outputs(self) -> None:
