@@ -20,6 +20,7 @@ than 60,000 events the single precision of networks matters more; then the error
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -86,7 +87,7 @@ class Contents:
         filled = self.means > 0.0
         found = np.diag(np.add.reduceat(np.where(filled, self.means + self.squares, 0.0), starts))
         if self.common.size:
-            along, values = _principal(self.squares[filled], self.of_samples[filled], self.common)
+            along, values = self._principal
             rows = np.zeros((len(filled), len(values)))
             rows[filled] = np.sqrt(self.squares[filled])[:, np.newaxis] * along
             rows = np.add.reduceat(rows, starts)
@@ -113,33 +114,35 @@ class Contents:
         means, squares = self.means[filled], self.squares[filled]
         nature = random.gamma(np.square(means) / squares, squares / means, (toys, len(means)))
         if self.common.size:
-            nature += correlated(nature - means, squares, self.of_samples[filled], self.common)
+            nature += correlated(nature - means, squares, *self._principal)
         counts[:, filled] = random.poisson(np.maximum(nature, 0.0))
         return counts
 
+    @cached_property
+    def _principal(self) -> tuple[Array, Array]:
+        """The eigenvectors (bins, directions) and eigenvalues of W C W^T, with W_bk = S_bk / √v_b, of the filled bins.
 
-def correlated(changes: Array, variances: Array, of_samples: Array, common: Array) -> Array:
+        Eigenvalues below -1 are -1: a variance is not negative.
+        """
+        filled = self.means > 0.0
+        q, r = np.linalg.qr(self.of_samples[filled] / np.sqrt(self.squares[filled])[:, np.newaxis])
+        values, vectors = np.linalg.eigh((r * self.common) @ r.T)
+        return q @ vectors, np.maximum(values, -1.0)
+
+
+def correlated(changes: Array, variances: Array, along: Array, values: Array) -> Array:
     """What is added to independent changes of bins for the covariance of :class:`Contents`, shape (toys, bins).
 
-    The changes in units of their errors are multiplied by the root of the matrix 1 + W C W^T of :func:`_principal`: it
-    changes them along its few eigenvectors alone.
+    The changes in units of their errors are multiplied by the root of the matrix 1 + W C W^T: it changes them along its
+    few eigenvectors alone.
 
     :param changes: shape (toys, bins)
     :param variances: v, those of the changes, shape (bins,)
+    :param along: the eigenvectors of W C W^T, shape (bins, directions)
+    :param values: its eigenvalues, shape (directions,)
     """
     errors = np.sqrt(variances)
-    along, values = _principal(variances, of_samples, common)
     return np.asarray((((changes / errors) @ along) * (np.sqrt(1.0 + values) - 1.0)) @ along.T * errors)
-
-
-def _principal(variances: Array, of_samples: Array, common: Array) -> tuple[Array, Array]:
-    """The eigenvectors (bins, directions) and eigenvalues of W C W^T, with W_bk = S_bk / √v_b.
-
-    Eigenvalues below -1 are -1: a variance is not negative.
-    """
-    q, r = np.linalg.qr(of_samples / np.sqrt(variances)[:, np.newaxis])
-    values, vectors = np.linalg.eigh((r * common) @ r.T)
-    return q @ vectors, np.maximum(values, -1.0)
 
 
 class ToySums:
