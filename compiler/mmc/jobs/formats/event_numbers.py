@@ -2,7 +2,7 @@
 
 import re
 
-from mmc.jobs.formats.les_houches_text import number
+from mmc.jobs.formats.les_houches_text import first_group, number_or_none
 
 OF_PARTS = ("numevts", "neve")
 """Entries of POWHEG and WHIZARD: after runs were merged, those of the first run alone."""
@@ -51,17 +51,3 @@ def whole(text: str, entry: str) -> int | None:
     if value is None or not abs(value) < _MOST_EVENTS or not value.is_integer():
         raise ValueError(f"{text[:40]!r} ({entry}) is not a number of events; write it as in `{_WRITTEN[entry]}`")
     return int(value) if value > 0.0 else None
-
-
-def first_group(pattern: re.Pattern[str], text: str) -> str:
-    """The text of the first group of a pattern; empty where the pattern is not found."""
-    found = pattern.search(text)
-    return "" if found is None else found[1]
-
-
-def number_or_none(text: str) -> float | None:
-    """As :func:`mmc.jobs.formats.les_houches_text.number`; None for what is not a number."""
-    try:
-        return number(text)
-    except ValueError:
-        return None

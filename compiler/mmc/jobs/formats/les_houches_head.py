@@ -10,8 +10,8 @@ from xml.parsers import expat
 
 from mmc.errors import StepError
 from mmc.jobs.formats.declared_weights import as_xml, declared_groups
-from mmc.jobs.formats.event_numbers import asked, first_group, number_or_none, whole
-from mmc.jobs.formats.les_houches_text import between, number
+from mmc.jobs.formats.event_numbers import asked, whole
+from mmc.jobs.formats.les_houches_text import between, first_group, number, number_or_none
 
 log = logging.getLogger(__name__)
 

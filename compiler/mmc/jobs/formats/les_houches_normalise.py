@@ -139,8 +139,9 @@ def inspect(
         )
         if len(found) > len(held):
             raise StepError(f"event {n_events} of {path.name} has other weights than the first event")
+        own_weight = _number(own)
         for name in same:
-            if not math.isclose(_number(found.get(name, own)), _number(own), rel_tol=_SAME):
+            if not math.isclose(_number(found.get(name, own)), own_weight, rel_tol=_SAME):
                 raise StepError(
                     f"event {n_events} of {path.name} has another weight at {name!r} than at {sampled!r}: its process "
                     "depends on the parameters, so the sample is not a background"
@@ -151,10 +152,10 @@ def inspect(
                 raise StepError(f"the weight of event {n_events} of {path.name} for {name!r} is {found[name][:40]}")
             sums[name] += value
             squares[name] += value**2
-            apart[name] += abs(value - _number(own))
-        if not abs(_number(own)) < LARGEST:
+            apart[name] += abs(value - own_weight)
+        if not abs(own_weight) < LARGEST:
             raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
-        nominal.add(body.split(maxsplit=2)[1], _number(own), tried)
+        nominal.add(body.split(maxsplit=2)[1], own_weight, tried)
     if head is None:
         advice = ": join it with another file of its sample, and add up their `nevents`" if filtered else ""
         raise StepError(f"{path.name} holds no events{advice}")

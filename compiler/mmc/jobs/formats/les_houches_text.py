@@ -183,6 +183,20 @@ def number(text: str) -> float:
     return float(text)
 
 
+def number_or_none(text: str) -> float | None:
+    """As :func:`number`; None for what is not a number."""
+    try:
+        return number(text)
+    except ValueError:
+        return None
+
+
+def first_group(pattern: re.Pattern[str], text: str) -> str:
+    """The text of the first group of a pattern; empty where the pattern is not found."""
+    found = pattern.search(text)
+    return "" if found is None else found[1]
+
+
 def n_particles(text: str) -> int:
     """The number of particles that an event declares.
 
