@@ -163,7 +163,7 @@ def learn(folder: Tried) -> None:
     every = {"v1": {"values": {"seed": 1}, "report": report.name}}
     folder.run("variants", "variants", {"study": "toy", "title": "Toy", "variants": every}, report=report)
     study = {"study": "toy", "digest": "d" * 64, "seed": 20, "experiment": "toys", "alone": False, "resolved": {}}
-    folder.run("track", "track", study)
+    assert (folder.run("track", "track", study) / "mlflow.db").is_file()
 
 
 def region_of(events: Path, place: Path) -> Path:

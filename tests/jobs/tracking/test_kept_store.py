@@ -34,7 +34,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Folder(tmp_path_factory.mktemp("made"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "mmc.jobs.steps.configure", fake_step)
-        folder.run("configure", "job", {}, tracking=track(folder))
+        tracking = track(folder)
+        assert record(tracking)["warning"] is None
+        folder.run("configure", "job", {}, tracking=tracking)
     return folder.path
 
 

@@ -96,7 +96,7 @@ def _neutrino(lepton: Any, met: Any, mass: float, by: Quantity) -> Any:
         raise ZeroDivisionError("a lepton without transverse momentum")
     square = divisor - (lepton.x * lepton.x + lepton.y * lepton.y)
     k = 0.5 * (mass * mass - square) + (lepton.x * met.x + lepton.y * met.y)
-    root = math.sqrt(max(0.0, k * k - divisor * (met.x * met.x + met.y * met.y)))
+    root = math.sqrt(_at_least_zero(k * k - divisor * (met.x * met.x + met.y * met.y)))
     found = []
     for sign in (1.0, -1.0):
         pz = (k * lepton.z) / divisor + sign * (lepton.t * root / divisor)
@@ -111,9 +111,14 @@ def _massless(x: Any, y: Any, z: Any) -> Any:
 
 
 def _transverse_mass(first: Any, second: Any) -> float:
-    energies = [math.sqrt(max(0.0, item.t * item.t - item.z * item.z)) for item in (first, second)]
+    energies = [math.sqrt(_at_least_zero(item.t * item.t - item.z * item.z)) for item in (first, second)]
     x, y = first.x + second.x, first.y + second.y
-    return math.sqrt(max(0.0, sum(energies) ** 2 - x * x - y * y))
+    return math.sqrt(_at_least_zero(sum(energies) ** 2 - x * x - y * y))
+
+
+def _at_least_zero(square: float) -> float:
+    """A square whose rounding errors may be negative; what is not a number stays, unlike in ``max``."""
+    return 0.0 if square < 0.0 else square
 
 
 def _sign(number: float) -> float:
