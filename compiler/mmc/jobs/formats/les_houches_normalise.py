@@ -131,7 +131,11 @@ def inspect(
         if lacking := [name for name in benchmarks if name not in found] or sorted(held - set(found)):
             # MadGraph's files lack the weight of the benchmark at which they were sampled
             other = n_events == 1 and len(lacking) == 1 and sampled in written
-            hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else advice
+            hint = (
+                f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?"
+                if other
+                else f"{_there(written)}{advice}"
+            )
             hint = hint if n_events == 1 else ", which the events before it have"
             raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
         _check_numbers(
@@ -334,6 +338,11 @@ def _number(text: str) -> float:
         return number(text)
     except ValueError:
         return math.nan
+
+
+def _there(written: Collection[str]) -> str:
+    """The weights that an event has, for messages."""
+    return f"; it has those named {_listed(list(written))}" if written else "; it has none in <rwgt>"
 
 
 def _listed(names: Sequence[str]) -> str:

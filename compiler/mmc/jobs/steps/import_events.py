@@ -23,7 +23,7 @@ from mmc.jobs.formats import (
 from mmc.jobs.formats.hard_process import HardProcess
 from mmc.jobs.formats.hepmc import SHOWERED
 from mmc.jobs.formats.les_houches import EVENTS
-from mmc.jobs.formats.les_houches_cross_section import of_one_run, of_written
+from mmc.jobs.formats.les_houches_cross_section import of_none_removed, of_one_run, of_written
 from mmc.jobs.formats.les_houches_normalise import Content, Ratios
 from mmc.jobs.formats.les_houches_points import check_points
 from mmc.jobs.formats.les_houches_table import Floats
@@ -79,11 +79,14 @@ def run(job: StepJob) -> None:
             for name, point in benchmarks.items()
             if settings.reweight is None or name in settings.compared
         }
-        check_points(content.head.header, settings.benchmark, expected, source.name, settings.weights)
+        warnings += check_points(content.head.text, settings.benchmark, expected, source.name, settings.weights)
     if not settings.filtered:
-        check_merged(content.head.header, content.n_final, source.name)
+        check_merged(content.head.text, content.n_final, source.name)
     _check_uncertainties(settings, source, content)
-    warnings += of_one_run(content.head, source.name) if settings.filtered else []
+    if settings.filtered:
+        warnings += of_one_run(content.head, source.name) or of_none_removed(
+            content.head, content.n_events, source.name
+        )
     if content.found_error_pb is not None:
         value, error = content.head.cross_section_pb[0], content.found_error_pb
         warnings.append(
