@@ -14,8 +14,8 @@ DIFFERENCE = 0.02
 _SIGNIFICANT = 5.0
 """The largest difference between two cross sections, in standard errors."""
 _MOST_UNSURE = 0.25
-"""The largest relative difference that the error in ``<init>`` explains: programs write any number for it, or repeat the
-cross section."""
+"""The largest relative difference that the error in ``<init>`` explains: programs write any number for it, or the cross
+section again."""
 _UNIT_WEIGHTS = 3
 """The weighting strategy of the Les Houches accord (hep-ph/0109068), without its sign, by which events have the weights
 1 and -1, and the cross section is that of ``<init>``."""
@@ -187,9 +187,9 @@ def of_none_removed(head: Head, n_events: int, name: str) -> list[str]:
     if head.n_generated != n_events or head.n_asked not in (None, n_events):
         return []
     return [
-        f"`filtered: true` stands beside {name}, and its header says that all of its {n_events:,} events were generated, "
-        "so its cross section is that before the filter: if events were removed, write how many there were before into "
-        f"{_where(head)}"
+        f"`filtered: true` stands beside {name}, and its header says that {n_events:,} events were generated, as many "
+        "as it holds, so its cross section is the whole one: if events were removed, write how many there were before "
+        f"into {_where(head)}"
     ]
 
 

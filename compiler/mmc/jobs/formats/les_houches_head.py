@@ -323,10 +323,10 @@ def _valid(header: str, card: str) -> str:
         except ValueError as error:
             raise StepError(f"the event file {error}") from error
     kept: dict[str, list[str]] = {name: [] for name in needed}
-    for name, part in _parts(header):
-        flaw = "it has no end" if part is None else _flaw(part)
-        if flaw is None and part is not None:
-            kept.setdefault(name, []).append(part)
+    for name, text in _parts(header):
+        flaw = "it has no end" if text is None else _flaw(text)
+        if flaw is None and text is not None:
+            kept.setdefault(name, []).append(text)
         else:
             log.warning("<%s> in the header of the event file is left out, as it is not valid XML: %s", name, flaw)
     parts = [part for name, found in kept.items() for part in found or [needed.get(name, "")]]

@@ -77,8 +77,8 @@ def _further(
         for place in point.keys() & own.keys() - known:
             if abs(point[place] - own[place]) > _TOLERANCE * abs(own[place]) and not place.startswith(_FOLLOWING):
                 found[place] = (
-                    f"the weights at {name!r} in {file} are those at {place} = {point[place]:g}, and those at {sampled!r} "
-                    f"at {own[place]:g}: this entry of the param card is no parameter of the study"
+                    f"the weights at {name!r} in {file} are those at {place} = {point[place]:g}, and those at "
+                    f"{sampled!r} at {own[place]:g}: this entry of the param card is no parameter of the study"
                 )
     return [found[place] for place in sorted(found)]
 

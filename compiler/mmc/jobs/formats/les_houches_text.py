@@ -121,8 +121,8 @@ def head(path: Path) -> str:
 
 
 def part(text: str, name: str) -> str | None:
-    """The text of a part of the head, also if its tags have attributes or other capitals. Without its end, it ends before
-    the next tag at the beginning of a line; None without its beginning.
+    """The text of a part of the head, also if its tags have attributes or other capitals; None without its beginning.
+    Without its end, it ends before the next tag at the beginning of a line.
 
     >>> part("<slha >1\n2</SLHA>", "slha"), part("<slha>1\n<init>", "slha")
     ('1\\n2', '1\\n')

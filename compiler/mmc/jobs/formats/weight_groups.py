@@ -8,9 +8,9 @@ nuisance benchmarks, ν = 1 and for some parameters also ν = -1, are weight col
   weight at nominal scales where the file has one that is not the nominal weight.
 - ``pdf``: one parameter per eigenvector of a Hessian LHAPDF set, with both directions where the set has two. The
   nominal weight is multiplied by (weight of the member) / (weight of the set's central member), so ν = 0 is nominal
-  even when the events were generated with another set. Sets with errors at 90 % are scaled to one standard deviation. (MadMiner 0.9.6 finds no PDF weights: no name of a weight group
-  meets its conditions. It would make one parameter per member, and treat the central member as an error member unless
-  its number ends in 000.)
+  even when the events were generated with another set. Members at a confidence level of 90 % are scaled to one
+  standard deviation. (MadMiner 0.9.6 finds no PDF weights: no name of a weight group meets its conditions. It would
+  make one parameter per member, and treat the central member as an error member unless its number ends in 000.)
 
 MadGraph's systematics program writes the weights of scales and sets; it needs LHAPDF with its Python interface.
 """
