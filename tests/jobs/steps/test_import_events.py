@@ -268,6 +268,17 @@ def test_points_that_are_declared_outside_the_header(tmp_path: Path, configured:
     assert line.startswith("sm.lhe was reweighted at dim6 2 = 33.04 for 'w', where the study has 165.2: ")
 
 
+def test_weights_that_are_factors_on_the_nominal_one(tmp_path: Path, configured: Path) -> None:
+    weights = [{name: f"{1.0 + 0.1 * k + 0.01 * place}" for place, name in enumerate(SIX[1:])} for k in range(4)]
+    source = write_lhe(tmp_path / "sm.lhe", weights, own="2e-3", norm="average", cross_section=2e-3)
+    source.write_text(source.read_text().replace("2.0e-03 1.0e-02", "2.0e-03 1.0e-05"))
+    out = Folder(tmp_path).run("import_events", "x", _settings(), setup=configured, file_lhe=source)
+    assert json.loads((out / "simulate.json").read_text())["warnings"] == [
+        "the weights at 'w' in sm.lhe are 500 to 650 times the nominal weights, and those at all other benchmarks as far "
+        "from them: if they are factors on these, write their products with these into the file"
+    ]
+
+
 def test_a_filter_that_the_header_does_not_show(tmp_path: Path, configured: Path) -> None:
     source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2)
     out = Folder(tmp_path).run("import_events", "x", _settings(filtered=True), setup=configured, file_lhe=source)

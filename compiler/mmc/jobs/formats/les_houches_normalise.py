@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch, gzipped
+from mmc.jobs.formats.benchmark_weights import BenchmarkWeights, check_absolute
 from mmc.jobs.formats.les_houches import quoted
 from mmc.jobs.formats.les_houches_cross_section import DIFFERENCE, NominalWeights, number_generated, told_or_found
 from mmc.jobs.formats.les_houches_cross_section import factor as normalisation
@@ -70,6 +71,8 @@ class Content:
     digests: event_sketch.Digests
     n_final: tuple[int, int]
     """The smallest and the largest number of final particles of an event."""
+    warnings: tuple[str, ...]
+    """What may be wrong with the weights."""
     names: tuple[str, ...]
     """The names of the weights of each event, with the nominal one under that of the sampled benchmark."""
 
@@ -113,9 +116,7 @@ def inspect(
     :raises StepError: when the file is damaged or has no events, an event lacks a weight or has one that is not a
         number, or the header, ``<init>`` and the events contradict each other
     """
-    sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
-    squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
-    apart: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
+    of_benchmarks = {name: BenchmarkWeights() for name in benchmarks}
     head, n_events, held = None, 0, None
     nominal = NominalWeights()
     digests, least, most = array("Q"), MOST_PARTICLES, 0
@@ -154,18 +155,18 @@ def inspect(
             value = _number(found[name])
             if not abs(value) < LARGEST:
                 raise StepError(f"the weight of event {n_events} of {path.name} for {name!r} is {found[name][:40]}")
-            sums[name] += value
-            squares[name] += value**2
-            apart[name] += abs(value - own_weight)
+            of_benchmarks[name].add(own_weight, value)
         if not abs(own_weight) < LARGEST:
             raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
         nominal.add(body.split(maxsplit=2)[1], own_weight, tried)
     if head is None:
         advice = ": join it with another file of its sample, and add up their `nevents`" if filtered else ""
         raise StepError(f"{path.name} holds no events{advice}")
-    if sampled in sums:
-        _check_sampled(sampled, sums[sampled], nominal, path.name)
-        _check_no_other(sampled, apart, nominal.sizes, path.name)
+    if sampled in of_benchmarks:
+        _check_sampled(sampled, of_benchmarks[sampled].total, nominal, path.name)
+        _check_no_other(sampled, {name: own.apart for name, own in of_benchmarks.items()}, nominal.sizes, path.name)
+    of_file = {name: own for name, own in of_benchmarks.items() if name != sampled and name not in ratios}
+    warnings = check_absolute(of_file, path.name, "write their products with these into the file")
     head, found_error = told_or_found(head, nominal, path.name)
     told = head
     if may_lack_events:
@@ -179,11 +180,12 @@ def inspect(
         n_generated,
         factor,
         found_error,
-        {name: factor * total for name, total in sums.items()},
-        {name: factor**2 * total for name, total in squares.items()},
+        {name: factor * own.total for name, own in of_benchmarks.items()},
+        {name: factor**2 * own.squares for name, own in of_benchmarks.items()},
         nominal,
         np.array(digests, dtype=np.uint64),
         (least, most),
+        tuple(warnings),
         tuple(held or ()),
     )
 

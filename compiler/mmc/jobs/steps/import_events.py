@@ -83,6 +83,7 @@ def run(job: StepJob) -> None:
     if not settings.filtered:
         check_merged(content.head.text, content.n_final, source.name)
     _check_uncertainties(settings, source, content)
+    warnings += content.warnings
     if settings.filtered:
         warnings += of_one_run(content.head, source.name) or of_none_removed(
             content.head, content.n_events, source.name
