@@ -274,8 +274,8 @@ def test_weights_that_are_factors_on_the_nominal_one(tmp_path: Path, configured:
     source.write_text(source.read_text().replace("2.0e-03 1.0e-02", "2.0e-03 1.0e-05"))
     out = Folder(tmp_path).run("import_events", "x", _settings(), setup=configured, file_lhe=source)
     assert json.loads((out / "simulate.json").read_text())["warnings"] == [
-        "the weights at 'w' in sm.lhe are 500 to 650 times the nominal weights, and those at all other benchmarks as far "
-        "from them: if they are factors on these, write their products with these into the file"
+        "the weights at 'w' in sm.lhe are 500 to 650 times the nominal weights, and those at all other benchmarks as "
+        "far from them: if they are factors on these, write their products with these into the file"
     ]
 
 
