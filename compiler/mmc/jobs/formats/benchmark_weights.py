@@ -19,6 +19,8 @@ _FAR = 20.0
 """The smallest ratio of weights to the nominal ones, in all events, that is suspicious; or one over it the largest."""
 _MOST_VARIED = 100.0
 """Factors are on average at most so much larger or smaller than 1."""
+_DIFFERENCE, _SIGNIFICANT = 0.02, 5.0
+"""The largest difference between two cross sections: relative, and in standard errors in addition."""
 _CONSTANT = 1e-3
 """Ratios that vary less than this are those of two cross sections."""
 
@@ -85,6 +87,24 @@ class BenchmarkWeights:
         varies = self.largest > (1.0 + _CONSTANT) * self.least
         is_far = self.least > _FAR or self.largest < 1.0 / _FAR
         return varies and is_far and 1.0 / _MOST_VARIED < self.size / self.n_events < _MOST_VARIED
+
+
+def check_told(told: Mapping[str, float], weights: Mapping[str, BenchmarkWeights], factor: float, file: str) -> None:
+    """Compare the mean weights with the cross sections that a file tells for them (``<xsecinfo>``, arXiv:1405.1067).
+
+    :param told: in pb, by the benchmark
+    :param factor: what makes the mean of the weights a cross section in pb
+    :raises StepError: when they differ by more than their statistical error
+    """
+    for name in told.keys() & weights.keys():
+        own = weights[name]
+        mean = own.total / own.n_events
+        error = math.sqrt(max(own.squares / own.n_events - mean**2, 0.0) / own.n_events)
+        if abs(factor * mean - told[name]) > _DIFFERENCE * abs(told[name]) + _SIGNIFICANT * factor * error:
+            raise StepError(
+                f"the weights at {shown(name)} in {file} give a cross section of {factor * mean:.4g} pb, and "
+                f"<xsecinfo> of this weight says {told[name]:.4g} pb: were the weights, or their names, changed?"
+            )
 
 
 def check_absolute(weights: Mapping[str, BenchmarkWeights], file: str, advice: str) -> list[str]:

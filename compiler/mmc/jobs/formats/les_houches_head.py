@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import unescape
 from pathlib import Path
 from xml.parsers import expat
 
@@ -69,6 +70,8 @@ class Head:
     """The cross section beside the number of events that the generator wrote."""
     told_in: str
     """The tag that tells them: MadGraph's, or that of WHIZARD and the Les Houches accord (arXiv:1405.1067)."""
+    weights_pb: Mapping[str, float]
+    """The cross sections of weights by their names, as ``<xsecinfo>`` tells them."""
     strategy: int
     """The weighting strategy, IDWTUP."""
     processes: Mapping[str, tuple[float, float]]
@@ -134,6 +137,7 @@ def read_head(text: str, path: Path) -> Head:
         entry if counted is None else "MGGenerationInfo" if has_info else "neve",
         None if _DECAYED in header.lower() else integrated,
         "MGGenerationInfo" if has_info else "xsecinfo",
+        {told["weightname"]: value for told, value in _xsec_infos(init) if "weightname" in told and value is not None},
         int(words[8]) if len(words) > 8 and words[8].lstrip("+-").isdecimal() and len(words[8]) < 4 else 0,
         processes,
         _beams(words),
@@ -210,12 +214,17 @@ def _of_xsec_info(init: str) -> tuple[int | None, float | None]:
 
     :raises ValueError: when the number of events is not one
     """
-    for attributes in _XSEC_INFO.findall(init):
-        told = {name: one or two for name, one, two in _ATTRIBUTE.findall(attributes)}
+    for told, value in _xsec_infos(init):
         if "weightname" not in told:
-            value = number_or_none(told.get("totxsec", ""))
             return whole(told.get("neve", ""), "neve"), value if value is not None and value > 0.0 else None
     return None, None
+
+
+def _xsec_infos(init: str) -> Iterator[tuple[Mapping[str, str], float | None]]:
+    """The attributes of each ``<xsecinfo>``, and its cross section in pb."""
+    for attributes in _XSEC_INFO.findall(init):
+        told = {name: unescape(one or two) for name, one, two in _ATTRIBUTE.findall(attributes)}
+        yield told, number_or_none(told.get("totxsec", ""))
 
 
 def _settings(card: str, file: str) -> Mapping[str, str]:

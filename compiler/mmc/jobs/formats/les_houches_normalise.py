@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch, gzipped
-from mmc.jobs.formats.benchmark_weights import BenchmarkWeights, check_absolute
+from mmc.jobs.formats.benchmark_weights import BenchmarkWeights, check_absolute, check_told
 from mmc.jobs.formats.les_houches import quoted
 from mmc.jobs.formats.les_houches_cross_section import DIFFERENCE, NominalWeights, number_generated, told_or_found
 from mmc.jobs.formats.les_houches_cross_section import factor as normalisation
@@ -174,6 +174,7 @@ def inspect(
         told = replace(head, n_generated=None, n_asked=None, integrated_pb=None, processes=processes)
     n_generated = number_generated(told, n_events, path.name, filtered=filtered)
     factor = normalisation(told, nominal, path.name, n_generated=n_generated, filtered=filtered)
+    check_told({} if filtered else _told(head, benchmarks, names), of_benchmarks, factor, path.name)
     return Content(
         head,
         n_events,
@@ -188,6 +189,12 @@ def inspect(
         tuple(warnings),
         tuple(held or ()),
     )
+
+
+def _told(head: Head, benchmarks: Sequence[str], names: Mapping[str, str]) -> dict[str, float]:
+    """The cross sections at benchmarks that a head tells, in pb."""
+    in_file = {here: names.get(here, here) for here in benchmarks}
+    return {here: head.weights_pb[there] for here, there in in_file.items() if there in head.weights_pb}
 
 
 def _n_final(body: str) -> int:
