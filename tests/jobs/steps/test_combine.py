@@ -301,8 +301,8 @@ def test_events_of_a_sample_have_the_same_cuts() -> None:
     check_cuts(_entries([{}] * 4), [{}, low, {"cuts": {}}, low])
     with pytest.raises(
         StepError,
-        match=r"^the events of signal\.sm\.1 were generated with ptl = 20, and those of signal\.sm\.2 with ptl = 50: they "
-        r"are not parts of one .* give each file a `slice`$",
+        match=r"^the events of signal\.sm\.1 were generated with ptl = 20, and those of signal\.sm\.2 with ptl = 50: "
+        r"they are not parts of one .* give each file a `slice`$",
     ):
         check_cuts(_entries([{}] * 3), [{}, low, high])
     with pytest.raises(StepError, match=r"ptlmax = 50, and those of signal\.sm\.1 with ptlmax = none: "):
