@@ -124,8 +124,8 @@ def part(text: str, name: str) -> str | None:
     """The text of a part of the head, also if its tags have attributes or other capitals; None without its beginning.
     Without its end, it ends before the next tag at the beginning of a line.
 
-    >>> part("<slha >1\n2</SLHA>", "slha"), part("<slha>1\n<init>", "slha")
-    ('1\\n2', '1\\n')
+    >>> part("<slha name='x'>1</SLHA>", "slha"), part("<slha>1", "slha"), part("1</slha>", "slha")
+    ('1', '1', None)
     """
     opening = re.search(rf"<{name}(?:\s[^<>]*)?>", text, re.IGNORECASE)
     if opening is None:
