@@ -132,11 +132,8 @@ def inspect(
         if lacking := [name for name in benchmarks if name not in found] or sorted(held - set(found)):
             # MadGraph's files lack the weight of the benchmark at which they were sampled
             other = n_events == 1 and len(lacking) == 1 and sampled in written
-            hint = (
-                f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?"
-                if other
-                else f"{_there(written)}{advice}"
-            )
+            swapped = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?"
+            hint = swapped if other else f"{_there(written)}{advice}"
             hint = hint if n_events == 1 else ", which the events before it have"
             raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
         _check_numbers(

@@ -15,7 +15,7 @@ from mmc.jobs.formats.les_houches_text import part
 from mmc.reading import shown
 
 _WEIGHT = re.compile(r"""(?><weight\b[^<>]*?\sid\s*=\s*(?:'([^']*)'|"([^"]*)"))[^<>]*>""")
-_NEXT = re.compile(r"</?weight(?:group)?\b")
+_NEXT = re.compile(r"</|<weight(?:group)?\b")
 """What ends the text of a weight, also if its own end is missing."""
 _CHANGE = re.compile(r"set\s+(?:param_card\s+)?(\w+)[ \t]+(\d+(?:[ \t]+\d+)?)[ \t]+([-+.\dEeDd]+)", re.ASCII)
 _TOLERANCE = 1e-3
@@ -120,5 +120,7 @@ def _points(header: str, sampled: str) -> dict[str, dict[str, float]]:
 def _weights(header: str) -> Iterator[tuple[str, str]]:
     """The names of the weights that a head declares, and the texts after their tags."""
     for opening in _WEIGHT.finditer(header):
+        if opening[0].endswith("/>"):
+            continue
         end = _NEXT.search(header, opening.end())
         yield unescape(opening[1] or opening[2] or ""), header[opening.end() : end.start() if end else len(header)]

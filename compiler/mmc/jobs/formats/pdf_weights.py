@@ -30,8 +30,8 @@ _NEAR = 10
 """A member that follows after fewer missing ones is of the same set: hardly a set begins so near to another."""
 _SORT = re.compile(r"(?:hessian|symmhessian|replicas)(?:\+\w+)*", re.ASCII)
 _HESSIAN = ("hessian", "symmhessian")
-_CONFIDENCE_OF_NAMES = {"90cl": 90.0}
-"""The confidence level in per cent by the end of a set's name, as in ``MSTW2008nlo90cl``."""
+_AT_90 = "90cl"
+"""The end of the name of a set with errors at a confidence level of 90 %, as in ``MSTW2008nlo90cl``."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ def choose(groups: Sequence[WeightGroup], wanted: str, name: str, path: Path) ->
         for member, number in enumerate(numbers)
         if found[number]
     }
-    confidence = known.confidence if known else _CONFIDENCE_OF_NAMES.get(wanted[-4:], ONE_SIGMA)
+    is_at_90 = any(name.endswith(_AT_90) for name in (wanted, *(group.name for group in own)))
+    confidence = known.confidence if known else 90.0 if is_at_90 else ONE_SIGMA
     weights = [tuple(ids[member] for member in direction) for direction in directions]
     return Directions(ids.get(0), weights, 1.0 if confidence == ONE_SIGMA else _sigmas(confidence))
 
