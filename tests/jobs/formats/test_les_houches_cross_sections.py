@@ -166,6 +166,24 @@ def test_trials_of_removed_events_are_not_lost(tmp_path: Path, n_generated: int)
     assert content.record()["mean_weights_pb"]["sm"] == pytest.approx(5.0 * 100 / n_generated)
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("1.0e+00 9.0e-01", "give a cross section of 0.5 pb (their mean), and its <init> says 1 pb"),
+        ("5.5e-01 5.5e-01", None),  # programs repeat the cross section as its error
+        ("-5.0e-01 1.0e-02", "in its <init> is -0.5 pb, and its weights add up to a positive one"),
+    ],
+)
+def test_what_init_says_of_the_weights(tmp_path: Path, row: str, reason: str | None) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{}] * 4, "0.5", header="")
+    source.write_text(source.read_text().replace(" -3 1\n5.0e-01 1.0e-02", f" -4 1\n{row}"))
+    if reason is None:
+        assert les_houches_normalise.inspect(source, "sm", ["sm"]).record()["mean_weights_pb"] == {"sm": 0.5}
+    else:
+        with pytest.raises(StepError, match=re.escape(reason)):
+            les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
 def test_errors_of_cross_sections_from_weights(tmp_path: Path) -> None:
     """The error of Σw / (number of trials), of which the part of the trials alone is that of the integration."""
     random, n_events, tries = np.random.default_rng(1), 40, 4

@@ -303,7 +303,72 @@ def test_a_number_of_events_that_is_none(tmp_path: Path, told: str, entry: str, 
     assert les_houches_normalise.inspect(source, "sm", ["sm"]).n_generated == 2, "the generator says it elsewhere"
 
 
+POWHEG_NUMBER = "NUMEVTS 4\n"
 INFO = "<MGGenerationInfo>\n# Number of Events : 2\n# Integrated weight (pb) : 0.5\n</MGGenerationInfo>\n"
+
+
+TOLD = INFO.replace(": 2", ": 4")
+ASKED = "<MGRunCard>\n 4 = nevents\n average = event_norm\n</MGRunCard>\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<header>", f"<header>\n{TOLD}"),
+        ("<header>", f"<header>\n{TOLD.replace('</MGGenerationInfo>', '')}"),
+        ("<header>", f"<header>\n{TOLD.replace('<MGGenerationInfo>', '<MGGeneration')}"),
+        ("<header>", f"{TOLD}<header>"),
+        ("<header>\n</header>", TOLD),
+        ("<header>\n</header>", ASKED),
+        ("<header>", f"<header>\n{ASKED.replace('<MG', '<mg')}"),
+        ("<header>", f"<header>\n{ASKED.replace('Card>', 'Card name=1>', 1)}"),
+        ("<header>", f"<header>\n{ASKED.replace('</MGRunCard>', '')}<slha>\n 2 = nevents\n</slha>"),
+        ("<init>", f"<!--\n{POWHEG_NUMBER}-->\n<init>"),
+    ],
+)
+def test_numbers_of_events_in_damaged_headers(tmp_path: Path, old: str, new: str) -> None:
+    """Two of four events are left: where a tag is missing, the numbers beside it still count."""
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}], "0.5", header="")
+    text = source.read_text().replace(" -3 1\n", " -4 1\n")
+    assert old in text
+    source.write_text(text.replace(old, new))
+    with pytest.raises(
+        StepError, match=r"^the header of x\.lhe says that 4 events were generated, and the file holds 2"
+    ):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+    content = les_houches_normalise.inspect(source, "sm", ["sm"], filtered=True)
+    assert content.record()["mean_weights_pb"] == {"sm": 0.25}
+    les_houches_normalise.write(source, tmp_path / "n.lhe.gz", content, "sm", ["sm"])
+    assert les_houches_table.read(tmp_path / "n.lhe.gz").factor == 0.5
+
+
+def test_a_head_with_two_numbers_of_events(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}], header=HEADER + INFO + TOLD)
+    with pytest.raises(StepError, match=r"how many events were generated: its header has the numbers 2 and 4 \(<MGGen"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
+def test_cross_sections_that_a_file_tells_of_its_weights(tmp_path: Path) -> None:
+    """12 pb with an error of 1 pb, and 1.5 pb without any."""
+    weights = [{"a&b": f"{k % 3 / 8}", "w": "0.015625"} for k in range(96)]
+    plain = write_lhe(tmp_path / "x.lhe", weights, own="0.0052083333").read_text().replace("'a&b'", "'a&amp;b'")
+    told = "<xsecinfo weightname=\"a&amp;b\" totxsec='{}'/>\n<xsecinfo weightname='w' totxsec='{}'/>\n</init>"
+    for first, second, wrong in ((16.0, 1.51, None), (18.0, 1.5, "'v' in x.lhe give a cross section of 12 pb, and")):
+        (tmp_path / "x.lhe").write_text(plain.replace("</init>", told.format(first, second)))
+        arguments = tmp_path / "x.lhe", "sm", ["sm", "v", "w"]
+        if wrong is None:
+            found = les_houches_normalise.inspect(*arguments, names={"v": "a&b"}).record()
+            assert found["mean_weights_pb"]["v"] == pytest.approx(12.0)
+        else:
+            with pytest.raises(StepError, match=f"^the weights at {wrong} <xsecinfo> of this weight says 18 pb: were "):
+                les_houches_normalise.inspect(*arguments, names={"v": "a&b"})
+
+
+def test_tags_of_init_may_have_attributes(tmp_path: Path) -> None:
+    source = write_lhe(tmp_path / "x.lhe", [{}, {}])
+    source.write_text(source.read_text().replace("<init>", "<init version='3'>"))
+    content, text = normalise(source, "sm", ["sm"])
+    assert content.head.cross_section_pb == (0.5, 0.01) and "<init>\n2212" in text
 
 
 POWHEG = (
@@ -464,7 +529,11 @@ def test_half_a_gzipped_file(tmp_path: Path) -> None:
             "the weights in x.lhe give a cross section of 0.25 pb .their sum., and its <init> says 0.5 pb",
         ),
         ("2 = nevents", "3 = nevents", "the header of x.lhe says that 3 events were generated, and the file holds 2"),
-        ("]]>", "]]>\n#  Number of Events        :       3\n", None),
+        (
+            "]]>",
+            "]]>\n#  Number of Events        :       3\n",
+            "the header of x.lhe says that 3 events were generated, and the file holds 2",
+        ),
         (
             "]]>",
             "average = event_norm # hidden_parameter\n]]>",

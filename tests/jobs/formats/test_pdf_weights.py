@@ -8,6 +8,7 @@ from mmc.compiler.catalogue import parton_sets
 from mmc.compiler.settings.uncertainties import PdfUncertainty
 from mmc.errors import StepError
 from mmc.jobs.formats.weight_groups import find_nuisance
+from scipy.stats import norm
 
 MEMBERS = [f"<weight id='p{k}' MUR='1.0' MUF='1.0' PDF='{13100 + k}'> </weight>\n" for k in range(57)]
 PAIRS = [(f"p{k}", f"p{k + 1}") for k in range(1, 57, 2)]
@@ -186,6 +187,20 @@ def test_what_lhapdf_says_of_its_sets() -> None:
         assert not set(inside) & set(parton_sets.NUMBERS.values()), name
         assert members.number % 2 == 1 or members.error_type == "symmhessian", name
         assert name.endswith("pdfas") == members.error_type.endswith("+as"), name
+
+
+@pytest.mark.parametrize(
+    ("declared", "named", "level"),
+    [
+        (group(MEMBERS), "CT14nlo", 0.9),
+        (group(TOY[:5], "toy", "symmhessian", "# 14390: a toy"), "toy", None),
+        (group(TOY[:5], "toy90cl", "symmhessian", "# 14390: a toy"), "toy90cl", 0.9),
+    ],
+)
+def test_errors_at_another_confidence_level(tmp_path: Path, declared: str, named: str, level: float | None) -> None:
+    found = find_nuisance({"pdf": PdfUncertainty(effect="pdf", variation=named)}, write(tmp_path / "x.lhe", declared))
+    (sigmas,) = {parameter.sigmas for parameter in found}
+    assert sigmas == (1.0 if level is None else pytest.approx(norm.interval(level)[1]))
 
 
 def test_the_central_member_of_a_set_that_is_not_known(tmp_path: Path) -> None:

@@ -181,6 +181,31 @@ def test_central_weights_of_zero() -> None:
         settle(weights, [parameter], "sm")
 
 
+@pytest.mark.parametrize("central", [None, "0"])
+def test_members_at_more_than_one_standard_deviation(central: str | None) -> None:
+    """A change of 50 % at two standard deviations is one of 25 % at one, and nothing in an event without weight."""
+    parameter = Nuisance("p", "pdf", {"up": "1", "down": "2"}, central=central, sigmas=2.0)
+    nominal = np.array([2.0, -4.0, 0.0])
+    scale = 1.0 if central is None else 3.0
+    weights = {"sm": nominal, "up": 1.5 * scale * nominal, "down": 0.5 * scale * nominal}
+    weights |= {} if central is None else {"pdf_central": scale * nominal}
+    settle(weights, [parameter], "sm")
+    assert {name: values.tolist() for name, values in weights.items()} == {
+        "sm": [2.0, -4.0, 0.0],
+        "up": [2.5, -5.0, 0.0],
+        "down": [1.5, -3.0, 0.0],
+    }
+
+
+def test_declarations_in_comments_and_in_two_blocks(tmp_path: Path) -> None:
+    lines = [f"<weight id='{k}' MUR='{k}' MUF='{k}'> </weight>" for k in (2.0, 0.5)]
+    text = f"<initrwgt><!-- {lines[0].replace('2.0', 'old', 1)} -->{lines[0]}</initrwgt><initrwgt>{lines[1]}</initrwgt>"
+    path = tmp_path / "x.lhe"
+    path.write_text(f"<LesHouchesEvents><header>{text}</header><event>")
+    (parameter,) = find_nuisance({"mu": MU}, path)
+    assert list(parameter.weights.values()) == ["2.0", "0.5"]
+
+
 def test_a_file_without_declarations(tmp_path: Path) -> None:
     (tmp_path / "events.lhe").write_text(HEADER.format(n=1, norm="average") + "<event>\n")
     with pytest.raises(StepError, match=r"events\.lhe has no weight for the scale uncertainty mu"):

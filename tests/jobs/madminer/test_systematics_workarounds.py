@@ -3,6 +3,7 @@ of the readers."""
 
 import gzip
 import json
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -283,6 +284,21 @@ def test_events_without_a_declared_weight(folder: Path) -> None:
         les_houches.analyse(_reader(folder / "ours.h5"), path, "sm", False, ("mu",))
     with pytest.raises(StepError, match=r"the events in short\.lhe lack the weight '8'"):
         les_houches.one_by_one(_reader(folder / "ours.h5"), path, "sm", False, folder, systematics=("mu",))
+
+
+def test_weights_at_the_sampled_benchmark_that_are_not_the_nominal_ones(folder: Path) -> None:
+    """MadMiner cannot take uncertainties relative to the nominal weight; a norm needs no weights."""
+    text = _events()
+    first = re.search(r"<wgt id='sm'> (\S+) <", text)
+    assert first is not None
+    path = folder / "smeared.lhe.gz"
+    path.write_bytes(gzip.compress(text.replace(first[0], f"<wgt id='sm'> {1.01 * float(first[1])!r} <", 1).encode()))
+    read = partial(les_houches.one_by_one, _reader(folder / "ours.h5"), path, "sm", False, folder)
+    read(systematics=("lumi",))
+    with pytest.raises(
+        StepError, match=r"^event 1 of smeared\.lhe has another weight at 'sm' than its nominal weight, and"
+    ):
+        read(systematics=("mu",))
 
 
 def test_an_uncertainty_that_the_set_up_does_not_have(folder: Path) -> None:

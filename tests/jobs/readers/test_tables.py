@@ -93,6 +93,18 @@ def test_weights_relative_to_the_sampled_benchmark(folder: Folder) -> None:
     np.testing.assert_allclose(weights["ll"], (3.0 / 1000.0 * 2.2 * W)[kept])
 
 
+def test_weights_that_are_factors(folder: Folder) -> None:
+    """As in NanoAOD: a generator's weight of any size, and weights at the benchmarks relative to it."""
+    inputs = {"one": _table(folder, "factors", gen=1000.0 * W, w_ll=2.0 + X**2, lr=1.5 + X**2)}
+    out = _analyse(folder, "factors", inputs, weight="gen")
+    (warning,) = json.loads((out / "analyse.json").read_text())["warnings"]
+    assert "name the weight at 'sm' under `weights` too" in warning
+    inputs = {"one": _table(folder, "flipped", gen=np.where(X > 0.5, -1.0, 1.0) * W)}
+    settings, setup = {**SETTINGS, "weight": "gen"}, folder.out("configure", "configure")
+    _, line = folder.attempt("analyse", "flipped", settings, setup=setup, **inputs)
+    assert "negative nominal weight: they are factors on these; name the weight at 'sm' under `weights` too" in line
+
+
 def test_weights_of_uncertainties_and_at_the_own_benchmark_only(folder: Folder) -> None:
     settings = {
         "weight": "w",
@@ -133,7 +145,7 @@ def test_weights_of_uncertainties_and_at_the_own_benchmark_only(folder: Folder) 
         ),
         *(
             (
-                {"w": np.where(X < -1, -W, W), "up": up},
+                {**dict.fromkeys(("w", "w_ll", "lr"), np.where(X < -1, -W, W)), "up": up},
                 {"weight": "w", **VARIED},
                 ".npz are mostly positive where the n",
             )

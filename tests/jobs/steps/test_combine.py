@@ -2,6 +2,7 @@ import gzip
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from mmc.compiler.settings.combine import AnalysedJob
 from mmc.errors import StepError
-from mmc.jobs.steps.combine import check_beams, shares
+from mmc.jobs.steps.combine import check_beams, check_cuts, shares
 
 from tests.jobs.physics import BENCHMARKS, READING, Folder, combine_settings, configure_settings
 
@@ -292,6 +293,22 @@ def test_filtered_parts_weigh_by_their_generated_events() -> None:
     assert found @ (remaining / 50.0) == pytest.approx(remaining.sum() / (50.0 * len(records)))
     assert found.sum() == pytest.approx(1.0)
     assert (remaining / remaining.sum()) @ (remaining / 50.0) > 0.11  # where 0.1 is right
+
+
+def test_events_of_a_sample_have_the_same_cuts() -> None:
+    """Also if their cross sections happen to be the same; a file without a run card may be of the same generation."""
+    low, high = {"cuts": {"ptl": "20", "ptlmax": "50"}}, {"cuts": {"ptl": "50"}}
+    check_cuts(_entries([{}] * 4), [{}, low, {"cuts": {}}, low])
+    with pytest.raises(
+        StepError,
+        match=r"^the events of signal\.sm\.1 were generated with ptl = 20, and those of signal\.sm\.2 with ptl = 50: "
+        r"they are not parts of one .* give each file a `slice`$",
+    ):
+        check_cuts(_entries([{}] * 3), [{}, low, high])
+    with pytest.raises(StepError, match=r"ptlmax = 50, and those of signal\.sm\.1 with ptlmax = none: "):
+        check_cuts(_entries([{}] * 2), [low, {"cuts": {"ptl": "20"}}])
+    slices = [replace(entry, slice=name) for entry, name in zip(_entries([{}] * 2), "ab", strict=True)]
+    check_cuts(slices, [low, high])
 
 
 def test_events_are_of_one_collider() -> None:

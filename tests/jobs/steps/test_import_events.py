@@ -159,7 +159,7 @@ def test_background_needs_no_weights(tmp_path: Path, configured: Path, weights: 
             {},
             {},
             "event 1 of sm.lhe has no weight for 'w', 'morphing_basis_vector_2', 'morphing_basis_vector_3' and 2 more; "
-            "let MadGraph's reweighting add it under the benchmark's name, or remove the benchmark",
+            "it has none in <rwgt>; let MadGraph's reweighting add it under the benchmark's name, or remove the ",
         ),
         (
             {name: "1" for name in SIX if name != "w"},
@@ -226,6 +226,13 @@ REWEIGHTED = "<weight id='w'>set param_card dim6 2 {} # orig: 0.0\nset param_car
         (REWEIGHTED.format("3.304d1").replace("param_card ", ""), "was reweighted at dim6 2 = 33.04 for 'w', "),
         (REWEIGHTED.format("33.04"), "was reweighted at dim6 2 = 33.04 for 'w', where the study has 165.2: "),
         (REWEIGHTED.format("165.21"), None),
+        # a weight without a text, or without its end, before another
+        ("<weight id='1'/>\n" + REWEIGHTED.format("33.04"), "was reweighted at dim6 2 = 33.04 for 'w', "),
+        ("<weight id='1'>MUR=2\n" + REWEIGHTED.format("33.04"), "was reweighted at dim6 2 = 33.04 for 'w', "),
+        (
+            SAMPLED.format("1.652e+02").replace("<slha>", "<SLHA >").replace("</slha>", ""),
+            "was sampled at dim6 2 = 165.2",
+        ),
     ],
 )
 def test_points_of_the_file_are_those_of_the_study(
@@ -238,6 +245,56 @@ def test_points_of_the_file_are_those_of_the_study(
         assert line.startswith(f"sm.lhe {reason}")
         settings["parameters"] = {}  # a study that does not say where they stand
     folder.run("import_events", "y", settings, setup=configured, **files)
+
+
+def test_other_entries_of_the_card_that_change(tmp_path: Path, configured: Path) -> None:
+    """Another coefficient is switched on at one benchmark; the width follows from the others."""
+    card = "<slha>\nBlock dim6\n 2 0. # CWL2\n 7 0. # other\n 8 1. # same\nDECAY 25 4e-3\n</slha>"
+    more = "set param_card dim6 7 3.0\nset param_card dim6 8 1.0\nset param_card decay 25 5e-3\n</weight>"
+    declared = f"<initrwgt>{REWEIGHTED.format('165.2').replace('</weight>', more)}</initrwgt>\n"
+    source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2, header=card + declared + HEADER)
+    out = Folder(tmp_path).run("import_events", "x", _settings(), setup=configured, file_lhe=source)
+    assert json.loads((out / "simulate.json").read_text())["warnings"] == [
+        "the weights at 'w' in sm.lhe are those at dim6 7 = 3, and those at 'sm' at 0: this entry of the param card is "
+        "no parameter of the study"
+    ]
+
+
+def test_points_that_are_declared_outside_the_header(tmp_path: Path, configured: Path) -> None:
+    source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2)
+    declared = f"</init>\n<initrwgt>{REWEIGHTED.format('33.04')}</initrwgt>"
+    source.write_text(source.read_text().replace("</init>", declared))
+    line = Folder(tmp_path).refusal("import_events", "x", _settings(), setup=configured, file_lhe=source)
+    assert line.startswith("sm.lhe was reweighted at dim6 2 = 33.04 for 'w', where the study has 165.2: ")
+
+
+def test_weights_that_are_factors_on_the_nominal_one(tmp_path: Path, configured: Path) -> None:
+    weights = [{name: f"{1.0 + 0.1 * k + 0.01 * place}" for place, name in enumerate(SIX[1:])} for k in range(4)]
+    source = write_lhe(tmp_path / "sm.lhe", weights, own="2e-3", norm="average", cross_section=2e-3)
+    source.write_text(source.read_text().replace("2.0e-03 1.0e-02", "2.0e-03 1.0e-05"))
+    out = Folder(tmp_path).run("import_events", "x", _settings(), setup=configured, file_lhe=source)
+    assert json.loads((out / "simulate.json").read_text())["warnings"] == [
+        "the weights at 'w' in sm.lhe are 500 to 650 times the nominal weights, and those at all other benchmarks as "
+        "far from them: if they are factors on these, write their products with these into the file"
+    ]
+
+
+def test_cuts_of_the_run_card(tmp_path: Path, configured: Path) -> None:
+    """Those without effect are not kept: 0 and -1, and what is no single number."""
+    cuts = " 20.0d0 = ptl ! minimum\n 0.0 = ptj\n -1.0 = etal\n {6: 100} = pt_min_pdg\n 13 = iseed\n"
+    source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2)
+    source.write_text(source.read_text().replace("]]>", f"{cuts}]]>"))
+    out = Folder(tmp_path).run("import_events", "x", _settings(), setup=configured, file_lhe=source)
+    assert json.loads((out / "simulate.json").read_text())["cuts"] == {"ptl": "20"}
+
+
+def test_a_filter_that_the_header_does_not_show(tmp_path: Path, configured: Path) -> None:
+    source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2)
+    out = Folder(tmp_path).run("import_events", "x", _settings(filtered=True), setup=configured, file_lhe=source)
+    (warning,) = json.loads((out / "simulate.json").read_text())["warnings"]
+    assert warning.startswith(
+        "`filtered: true` stands beside sm.lhe, and its header says that 2 events were generated, "
+    )
 
 
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="needs the event files beside the checkout")

@@ -42,22 +42,24 @@ NUMBERS: Mapping[str, int] = MappingProxyType(dict(zip(_WORDS[1::2], map(int, _W
 
 @dataclass(frozen=True)
 class Members:
-    """The members of a set, as LHAPDF's file ``.info`` of the set says."""
+    """The members of a set, as LHAPDF's file ``.info`` of the set says.
+
+    The sets of CTEQ are at 90 % (arXiv:0802.0007, 1007.2241, 1506.07443, 1912.10053), most others at one standard
+    deviation.
+    """
 
     number: int
     """The central one included."""
     error_type: str
     """How they combine to an uncertainty, in LHAPDF's words."""
+    confidence: float
+    """The confidence level of the uncertainty in per cent, ``ErrorConfLevel``; one standard deviation is at 68.27."""
 
 
 _INFO = """
 hessian 29 HERAPDF20_NLO_EIG HERAPDF20_NNLO_EIG
-hessian 41 cteq6 MSTW2008lo68cl MSTW2008nlo68cl MSTW2008nnlo68cl
-hessian 45 cteq66
-hessian 51 CT10nnlo MMHT2014lo68cl MMHT2014nlo68cl MMHT2014nlo68clas118 MMHT2014nnlo68cl
-hessian 53 CT10 CT10nlo
-hessian 57 CT14nnlo CT14nlo
-hessian 59 CT18NNLO CT18ANNLO CT18NLO
+hessian 41 MSTW2008lo68cl MSTW2008nlo68cl MSTW2008nnlo68cl
+hessian 51 MMHT2014lo68cl MMHT2014nlo68cl MMHT2014nlo68clas118 MMHT2014nnlo68cl
 hessian 65 MSHT20nnlo_as118
 symmhessian 30 ABMP16_5_nnlo ABMP16_5_nlo
 symmhessian 31 PDF4LHC15_nlo_30 PDF4LHC15_nnlo_30 PDF4LHC15_nlo_nf4_30
@@ -77,11 +79,22 @@ replicas 101 NNPDF31_nnlo_as_0118_luxqed NNPDF40_nnlo_as_01180 NNPDF40_nlo_as_01
 replicas+as 103 PDF4LHC15_nlo_mc_pdfas PDF4LHC15_nnlo_mc_pdfas NNPDF30_nlo_nf_4_pdfas NNPDF30_nlo_nf_5_pdfas
 replicas+as 103 NNPDF30_nnlo_nf_4_pdfas NNPDF30_nnlo_nf_5_pdfas
 """
-"""``ErrorType`` and ``NumMembers`` of the sets with errors, each with its names."""
+"""``ErrorType`` and ``NumMembers`` of the sets with errors at one standard deviation, each with its names."""
+_INFO_90 = """
+hessian 41 cteq6
+hessian 45 cteq66
+hessian 51 CT10nnlo
+hessian 53 CT10 CT10nlo
+hessian 57 CT14nnlo CT14nlo
+hessian 59 CT18NNLO CT18ANNLO CT18NLO
+"""
+"""The same of sets with errors at a confidence level of 90 %."""
+ONE_SIGMA = 68.27
 MEMBERS: Mapping[str, Members] = MappingProxyType(
     {
-        name: Members(int(number), error_type)
-        for error_type, number, *names in map(str.split, _INFO.strip().splitlines())
+        name: Members(int(number), error_type, confidence)
+        for confidence, text in ((ONE_SIGMA, _INFO), (90.0, _INFO_90))
+        for error_type, number, *names in map(str.split, text.strip().splitlines())
         for name in names
     }
 )

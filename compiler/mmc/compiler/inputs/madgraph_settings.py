@@ -11,7 +11,20 @@ from collections.abc import Iterator, Mapping
 from mmc.compiler.inputs import cards
 from mmc.compiler.inputs.refusals import Refusal, words
 
-_NUMBERS = words(
+CUTS = words(
+    """
+    dsqrt_shat dsqrt_shatmax ptj ptb pta ptl misset ptjmax ptbmax ptamax ptlmax missetmax ptheavy ptonium etaonium
+    ej eb ea el ejmax ebmax eamax elmax etaj etab etaa etal etajmin etabmin etaamin etalmin etagamma
+    drjj drbb drll draa drbj draj drjl drab drbl dral drjjmax drbbmax drllmax draamax drbjmax drajmax drjlmax drabmax
+    drblmax dralmax drll_sf mmjj mmbb mmaa mmll mmjjmax mmbbmax mmaamax mmllmax mmnl mmnlmax mll mll_sf ptllmin ptllmax
+    xptj xptb xpta xptl ptj1min ptj2min ptj3min ptj4min ptj1max ptj2max ptj3max ptj4max cutuse ptl1min ptl2min ptl3min
+    ptl4min ptl1max ptl2max ptl3max ptl4max htjmin htjmax ihtmin ihtmax ht2min ht3min ht4min ht2max ht3max ht4max
+    ptgmin r0gamma xn epsgamma isoem xetamin deltaeta
+    pt_min_pdg pt_max_pdg e_min_pdg e_max_pdg eta_min_pdg eta_max_pdg mxx_min_pdg mxx_only_part_antipart
+    """
+)
+"""The settings that say in which part of phase space events are generated."""
+_NUMBERS = CUTS | words(
     """
     nevents iseed python_seed lpp1 lpp2 ebeam1 ebeam2 polbeam1 polbeam2 nb_proton1 nb_proton2 nb_neutron1 nb_neutron2
     mass_ion1 mass_ion2 lhaid time_of_flight lhe_version gseed gridrun use_syst
@@ -31,15 +44,6 @@ _NUMBERS = words(
     allow_overshoot_events bypass_check xmtcentral d req_acc nevt_job req_acc_fo npoints_fo_grid niters_fo_grid
     npoints_fo niters_fo pineappl iappl gamma_is_j jetalgo jetradius rphreco etaphreco lepphreco quarkphreco
     separate_flavour_configs folding xi_ratio
-
-    dsqrt_shat dsqrt_shatmax ptj ptb pta ptl misset ptjmax ptbmax ptamax ptlmax missetmax ptheavy ptonium etaonium
-    ej eb ea el ejmax ebmax eamax elmax etaj etab etaa etal etajmin etabmin etaamin etalmin etagamma
-    drjj drbb drll draa drbj draj drjl drab drbl dral drjjmax drbbmax drllmax draamax drbjmax drajmax drjlmax drabmax
-    drblmax dralmax drll_sf mmjj mmbb mmaa mmll mmjjmax mmbbmax mmaamax mmllmax mmnl mmnlmax mll mll_sf ptllmin ptllmax
-    xptj xptb xpta xptl ptj1min ptj2min ptj3min ptj4min ptj1max ptj2max ptj3max ptj4max cutuse ptl1min ptl2min ptl3min
-    ptl4min ptl1max ptl2max ptl3max ptl4max htjmin htjmax ihtmin ihtmax ht2min ht3min ht4min ht2max ht3max ht4max
-    ptgmin r0gamma xn epsgamma isoem xetamin deltaeta
-    pt_min_pdg pt_max_pdg e_min_pdg e_max_pdg eta_min_pdg eta_max_pdg mxx_min_pdg mxx_only_part_antipart
     """
 )
 """The settings with numbers or switches: one, a list, or one for each particle (``{6: 100}``)."""

@@ -18,6 +18,8 @@ from mmc.reading import shown
 _TAG = re.compile(r"<(/?)(weightgroup|weight)\b([^<>]*)>([^<]*)")
 _ATTRIBUTE = re.compile(r"""(?<![\w.-])([\w.-]+)\s*=\s*(?:'([^']*)'|"([^"]*)")""")
 _TOLD = re.compile(r"""(?<![\w.-])([a-z]\w{0,39})\s*=\s*["']?([\w.+-]+)""", re.IGNORECASE | re.ASCII)
+_BLOCK = re.compile(r"<initrwgt(.*?)(?:</initrwgt>|$)", re.DOTALL)
+_COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
 _FORTRAN = re.compile(r"^([-+]?[\d.]+)[dD]([-+]?\d+)$", re.ASCII)
 _SAME = {"renscfact": "mur", "facscfact": "muf", "lhapdf": "pdf", "set": "pdf"}
 """Names in POWHEG, and in aMC@NLO's ``PDF set = 260001``, of what others call differently."""
@@ -44,7 +46,7 @@ def weight_groups(path: Path) -> tuple[WeightGroup, ...]:
     :raises StepError: when the head cannot be read, or declares more than :data:`MOST_WEIGHTS`, or one in two ways
     """
     try:
-        groups = declared_groups(_declarations(path))
+        groups = declared_groups(declarations(head(path)))
         _check_declared_once(weight for group in groups for weight in group.weights)
     except ValueError as error:
         raise StepError(f"{path.name} {error}") from error
@@ -95,9 +97,9 @@ def _written(attributes: Mapping[str, str]) -> str:
     return "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items())
 
 
-def _declarations(path: Path) -> str:
-    """The text of ``<initrwgt>``."""
-    return head(path).partition("<initrwgt")[2].partition("</initrwgt>")[0]
+def declarations(text: str) -> str:
+    """The text of ``<initrwgt>``, or of several, without comments."""
+    return _COMMENT.sub("", "".join(_BLOCK.findall(text)))
 
 
 def _of_weight(attributes: str, text: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ import uproot
 
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch
-from mmc.jobs.formats.hard_process import CODES, HardProcess
+from mmc.jobs.formats.hard_process import CODES, INCOMING, HardProcess
 from mmc.jobs.formats.hepmc import MOST_COMPARED
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.reading import first_line, open_regular
@@ -148,7 +148,8 @@ def hard_process(path: Path) -> HardProcess | None:
         return None
     energy, status = columns
     kept = energy[ak.any([status == code for code in CODES], axis=0)]
-    return HardProcess(*(np.asarray(values) for values in _flat(kept)))
+    energies, counts = map(np.asarray, _flat(kept))
+    return HardProcess(energies, counts, int(ak.sum(ak.any(status == INCOMING, axis=1))))
 
 
 def _flat(column: Any) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ OF_PARTS = ("numevts", "neve")
 
 _WRITTEN = {"nevents": "10000 = nevents", "numevts": "numevts 10000", "neve": "neve='10000'"}
 """How files have the entries."""
-_POWHEG = re.compile(r"^[ \t]*numevts[ \t]+(\d[\d.dDeE+]{0,20})(?=[\s!#])", re.MULTILINE | re.ASCII)
+_POWHEG = re.compile(r"^[ \t]*numevts[ \t]+(\d[\d.dDeE+]{0,20})(?=[\s!#])", re.MULTILINE | re.ASCII | re.IGNORECASE)
 """The number of events in POWHEG's settings, which are in a comment before the header."""
 _MOST_EVENTS = 1e15
 _THOUSANDS = {"k": 1e3, "m": 1e6}

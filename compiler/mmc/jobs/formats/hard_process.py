@@ -6,6 +6,8 @@ from mmc.jobs.formats.les_houches_table import Floats, Ints
 
 CODES = (3, *range(21, 30))
 """The status of particles of the hard process: in older programs, and in Pythia 8 (HepMC's conventions)."""
+INCOMING = 21
+"""Pythia 8's status of the incoming partons of the hard process, which have the momenta of the generator's file."""
 
 
 class HardProcess(NamedTuple):
@@ -15,3 +17,5 @@ class HardProcess(NamedTuple):
     """The energies in GeV, event after event."""
     counts: Ints
     """How many particles each event has."""
+    n_incoming: int = 0
+    """The number of events that have incoming partons of Pythia 8."""

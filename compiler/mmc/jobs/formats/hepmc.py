@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch
 from mmc.jobs.formats.gzipped import reading, writing
-from mmc.jobs.formats.hard_process import CODES, HardProcess
+from mmc.jobs.formats.hard_process import CODES, INCOMING, HardProcess
 
 SHOWERED = "events.hepmc.gz"
 """The showered events, written by every simulation job with a shower."""
@@ -34,6 +34,7 @@ _MOST_EVENT = 1 << 26
 _STATES = 10
 """The place of the number of random states in the first line of an event of HepMC 2."""
 _HARD = frozenset(str(code).encode() for code in CODES)
+_INCOMING = str(INCOMING).encode()
 _NAME = re.compile(rb'"([^"]*)"')
 _PDG_CODE = {3: 2, 2: 1}
 """The place of the code in the line of a particle, by version; the momentum, the mass and the status follow."""
@@ -234,17 +235,19 @@ def hard_process(path: Path) -> HardProcess:
 
     :raises StepError: as :func:`events`
     """
-    energies, counts = array("d"), array("q")
+    energies, counts, n_incoming = array("d"), array("q"), 0
     code = _PDG_CODE[version(path)]
     for text in events(path):
-        factor, before = 1e-3 if b"\nU MEV" in text else 1.0, len(energies)
+        factor, before, is_incoming = 1e-3 if b"\nU MEV" in text else 1.0, len(energies), False
         for line in text.split(b"\nP ")[1:]:
             words = line.partition(b"\n")[0].split()
             if len(words) > code + 6 and words[code + 6] in _HARD:
+                is_incoming |= words[code + 6] == _INCOMING
                 with suppress(ValueError):
                     energies.append(factor * float(words[code + 4]))
         counts.append(len(energies) - before)
-    return HardProcess(np.array(energies, dtype=float), np.array(counts, dtype=np.int64))
+        n_incoming += is_incoming
+    return HardProcess(np.array(energies, dtype=float), np.array(counts, dtype=np.int64), n_incoming)
 
 
 def _weights(text: bytes) -> list[bytes]:

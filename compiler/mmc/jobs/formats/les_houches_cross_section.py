@@ -13,11 +13,16 @@ DIFFERENCE = 0.02
 """The largest relative difference between two cross sections of the same file, in addition to their errors."""
 _SIGNIFICANT = 5.0
 """The largest difference between two cross sections, in standard errors."""
+_MOST_UNSURE = 0.25
+"""The largest relative difference that the error in ``<init>`` explains: programs write any number for it, or the cross
+section again."""
 _UNIT_WEIGHTS = 3
 """The weighting strategy of the Les Houches accord (hep-ph/0109068), without its sign, by which events have the weights
 1 and -1, and the cross section is that of ``<init>``."""
 _PLACEHOLDER = (1.0, 1.0)
 """The cross section of Sherpa's ``<init>`` and its error: Sherpa writes the head before it knows them."""
+_UNKNOWN = -1.0
+"""The cross section in ``<init>`` of POWHEG's weighted events."""
 _MOST_LACKING = 0.05
 """The largest fraction of events that a generator does not make."""
 _SAME_SIZE = 1e-5
@@ -89,6 +94,12 @@ def told_or_found(head: Head, nominal: NominalWeights, name: str) -> tuple[Head,
             "were files of different programs merged?"
         )
     told = head.cross_section_pb
+    values = {value for value, _ in head.processes.values()}
+    if told[0] < 0.0 < nominal.total and not values <= {0.0, _UNKNOWN}:
+        raise StepError(
+            f"the cross section of {name} in its <init> is {told[0]:.4g} pb, and its weights add up to a positive one: "
+            "were signs changed? Write the cross section, or 0, which stands for none, into <init>"
+        )
     if told[0] > 0.0 and not (nominal.trials and told == _PLACEHOLDER):
         return head, None
     n = nominal.trials or nominal.n_events
@@ -171,6 +182,17 @@ def of_one_run(head: Head, name: str) -> list[str]:
     ]
 
 
+def of_none_removed(head: Head, n_events: int, name: str) -> list[str]:
+    """A warning where a file from which events were removed has as many as its header says were generated."""
+    if head.n_generated != n_events or head.n_asked not in (None, n_events):
+        return []
+    return [
+        f"`filtered: true` stands beside {name}, and its header says that {n_events:,} events were generated, as many "
+        "as it holds, so its cross section is the whole one: if events were removed, write how many there were before "
+        f"into {_where(head)}"
+    ]
+
+
 def _where(head: Head) -> str:
     """Where to write a number of events, and how."""
     entry = "10000 = nevents"
@@ -184,11 +206,8 @@ def factor(head: Head, nominal: NominalWeights, name: str, *, n_generated: int, 
 
     :raises StepError: when the weights contradict the header or ``<init>``
     """
-    written, error = head.cross_section_pb
-    if (
-        head.integrated_pb is not None
-        and abs(head.integrated_pb - written) > DIFFERENCE * written + _SIGNIFICANT * error
-    ):
+    written, allowed = head.cross_section_pb[0], _allowed(head)
+    if head.integrated_pb is not None and abs(head.integrated_pb - written) > allowed:
         raise StepError(
             f"the header of {name} contradicts itself: the cross section is {head.integrated_pb:.4g} pb in "
             f"<{head.told_in}>, and {written:.4g} pb in the rows of <init>"
@@ -202,13 +221,12 @@ def factor(head: Head, nominal: NominalWeights, name: str, *, n_generated: int, 
 
 def _of_all(head: Head, nominal: NominalWeights, name: str) -> float:
     """The factor where no event was removed: the mean is the cross section of ``<init>``."""
-    written, error = head.cross_section_pb
+    written, allowed = head.cross_section_pb[0], _allowed(head)
     n_events, mean = nominal.n_events, nominal.total / nominal.n_events
     if _has_units(head, nominal) and mean > 0.0:
         return written / mean
     spread = math.sqrt(max(nominal.squares / n_events - mean**2, 0.0) / n_events)
     candidates = _candidates(head, nominal, n_events)
-    allowed = DIFFERENCE * written + _SIGNIFICANT * error
     factor = min(candidates.values(), key=lambda one: abs(one * mean - written))
     if abs(factor * mean - written) <= allowed + _SIGNIFICANT * factor * spread:
         return factor
@@ -226,7 +244,7 @@ def _of_filtered(head: Head, nominal: NominalWeights, name: str, n_generated: in
     Their sum cannot be compared with ``<init>``. But |w| of unweighted events, times 1 or the number of generated
     events, is the cross section, and more only if some are negative.
     """
-    written, error = head.cross_section_pb
+    written = head.cross_section_pb[0]
     remaining = nominal.n_events / n_generated
     if _has_units(head, nominal):
         if nominal.has_negative:
@@ -235,7 +253,7 @@ def _of_filtered(head: Head, nominal: NominalWeights, name: str, n_generated: in
                 "file does not contain the cross section of those that remain"
             )
         return written * remaining
-    candidates, error = _candidates(head, nominal, n_generated), DIFFERENCE * written + _SIGNIFICANT * error
+    candidates, error = _candidates(head, nominal, n_generated), _allowed(head)
     if nominal.size is not None:
         # a filter may have put the cross section of the remaining events into `<init>`
         cancelled = 1.0 if not nominal.has_negative else _MOST_CANCELLED if len(candidates) > 1 else math.inf
@@ -248,6 +266,12 @@ def _of_filtered(head: Head, nominal: NominalWeights, name: str, n_generated: in
             "of the weights of all generated events, `sum = event_norm` if it is their sum"
         )
     return remaining * next(iter(candidates.values()))
+
+
+def _allowed(head: Head) -> float:
+    """The largest difference from the cross section of ``<init>`` in pb."""
+    written, error = head.cross_section_pb
+    return DIFFERENCE * written + min(_SIGNIFICANT * error, _MOST_UNSURE * written)
 
 
 def _has_units(head: Head, nominal: NominalWeights) -> bool:

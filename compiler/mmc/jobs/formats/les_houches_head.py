@@ -5,13 +5,14 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import unescape
 from pathlib import Path
 from xml.parsers import expat
 
 from mmc.errors import StepError
-from mmc.jobs.formats.declared_weights import as_xml, declared_groups
+from mmc.jobs.formats.declared_weights import as_xml, declarations, declared_groups
 from mmc.jobs.formats.event_numbers import asked, whole
-from mmc.jobs.formats.les_houches_text import between, first_group, number, number_or_none
+from mmc.jobs.formats.les_houches_text import first_group, number, number_or_none, part
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ _AVERAGED = 4
 """The weighting strategy of the Les Houches accord (hep-ph/0109068), without its sign, by which the cross section is
 the mean of the weights."""
 _CARD, _CARD_END, _LITERAL = "<MGRunCard>", "</MGRunCard>", "<![CDATA["
-_DECLARED, _DECLARED_END = "<initrwgt", "</initrwgt>"
+_DECLARED = "<initrwgt"
 _SETTINGS = ("nevents", "event_norm")
 """The entries of the run card that the normal form has of its own."""
 _HEADER = re.compile(r"<header(?:\s[^<>]*)?>")
@@ -51,6 +52,8 @@ _MOST_OPEN = 100
 class Head:
     """The head of an event file."""
 
+    text: str
+    """The whole text before the first event."""
     header: str
     """The text between the tags ``<header>`` and ``</header>``, with the declarations of weights."""
     init: str
@@ -67,6 +70,8 @@ class Head:
     """The cross section beside the number of events that the generator wrote."""
     told_in: str
     """The tag that tells them: MadGraph's, or that of WHIZARD and the Les Houches accord (arXiv:1405.1067)."""
+    weights_pb: Mapping[str, float]
+    """The cross sections of weights by their names, as ``<xsecinfo>`` tells them."""
     strategy: int
     """The weighting strategy, IDWTUP."""
     processes: Mapping[str, tuple[float, float]]
@@ -97,25 +102,25 @@ def read_head(text: str, path: Path) -> Head:
         declares too many weights
     """
     try:
-        header, init = _header(text), between(text, "<init>", "</init>")
+        header, init = _header(text), part(text, "init") if "</init>" in text else None
     except ValueError as problem:
         raise StepError(f"{path.name} {problem}") from problem
     if "<LesHouchesEvents" not in text or init is None:
         raise StepError(f"{path.name} is not an event file: it does not begin with <LesHouchesEvents> and <init>")
-    settings = _settings(between(header, _CARD, _CARD_END) or "", path.name)
+    settings = _settings(part(text, "MGRunCard") or "", path.name)
     norm = settings.get("event_norm")
     if norm is not None and norm not in _NORMS:
         raise StepError(
             f"the weights in {path.name} do not give a cross section: event_norm in its run card is {norm[:40]}, and "
             f"mmc knows {', '.join(_NORMS)}"
         )
-    info = between(header, "<MGGenerationInfo>", "</MGGenerationInfo>")
+    has_info = _GENERATED.search(text) is not None or _INTEGRATED.search(text) is not None
     try:
-        counted, integrated = _of_xsec_info(init) if info is None else _of_info(info)
+        counted, integrated = _of_info(text) if has_info else _of_xsec_info(init)
         n_asked, entry = asked(settings.get("nevents", ""), text, is_needed=counted is None)
     except ValueError as problem:
         raise StepError(f"{path.name} does not say how many events were generated: {problem}") from problem
-    if info is None and entry == "nevents" and n_asked is not None:
+    if not has_info and entry == "nevents" and n_asked is not None:
         counted = None  # WHIZARD writes no run card: somebody has corrected the number of a merged file
     words = init.split()
     try:
@@ -123,14 +128,16 @@ def read_head(text: str, path: Path) -> Head:
     except ValueError as problem:
         raise StepError(f"{path.name} is damaged: its <init> has entries that are not numbers") from problem
     head = Head(
+        text,
         header,
         init.strip(),
         "average" if norm == _BIASED else norm,
         n_asked if counted is None else counted,
         n_asked,
-        entry if counted is None else "neve" if info is None else "MGGenerationInfo",
+        entry if counted is None else "MGGenerationInfo" if has_info else "neve",
         None if _DECAYED in header.lower() else integrated,
-        "xsecinfo" if info is None else "MGGenerationInfo",
+        "MGGenerationInfo" if has_info else "xsecinfo",
+        {told["weightname"]: value for told, value in _xsec_infos(init) if "weightname" in told and value is not None},
         int(words[8]) if len(words) > 8 and words[8].lstrip("+-").isdecimal() and len(words[8]) < 4 else 0,
         processes,
         _beams(words),
@@ -189,12 +196,17 @@ def _declarations(text: str) -> str:
 
     :raises ValueError: when there are too many
     """
-    return as_xml(declared_groups(text.partition(_DECLARED)[2].partition(_DECLARED_END)[0]))
+    return as_xml(declared_groups(declarations(text)))
 
 
-def _of_info(info: str) -> tuple[int | None, float | None]:
-    """The number of events and the cross section in pb that ``<MGGenerationInfo>`` tells."""
-    return whole(first_group(_GENERATED, info), "nevents"), number_or_none(first_group(_INTEGRATED, info))
+def _of_info(text: str) -> tuple[int | None, float | None]:
+    """The number of events and the cross section in pb that ``<MGGenerationInfo>`` tells, also if its tags are damaged.
+
+    :raises ValueError: when there are two numbers of events
+    """
+    if len(told := dict.fromkeys(_GENERATED.findall(text))) > 1:
+        raise ValueError(f"its header has the numbers {' and '.join(told)} (<MGGenerationInfo>)")
+    return whole(first_group(_GENERATED, text), "nevents"), number_or_none(first_group(_INTEGRATED, text))
 
 
 def _of_xsec_info(init: str) -> tuple[int | None, float | None]:
@@ -202,12 +214,17 @@ def _of_xsec_info(init: str) -> tuple[int | None, float | None]:
 
     :raises ValueError: when the number of events is not one
     """
-    for attributes in _XSEC_INFO.findall(init):
-        told = {name: one or two for name, one, two in _ATTRIBUTE.findall(attributes)}
+    for told, value in _xsec_infos(init):
         if "weightname" not in told:
-            value = number_or_none(told.get("totxsec", ""))
             return whole(told.get("neve", ""), "neve"), value if value is not None and value > 0.0 else None
     return None, None
+
+
+def _xsec_infos(init: str) -> Iterator[tuple[Mapping[str, str], float | None]]:
+    """The attributes of each ``<xsecinfo>``, and its cross section in pb."""
+    for attributes in _XSEC_INFO.findall(init):
+        told = {name: unescape(one or two) for name, one, two in _ATTRIBUTE.findall(attributes)}
+        yield told, number_or_none(told.get("totxsec", ""))
 
 
 def _settings(card: str, file: str) -> Mapping[str, str]:
@@ -315,10 +332,10 @@ def _valid(header: str, card: str) -> str:
         except ValueError as error:
             raise StepError(f"the event file {error}") from error
     kept: dict[str, list[str]] = {name: [] for name in needed}
-    for name, part in _parts(header):
-        flaw = "it has no end" if part is None else _flaw(part)
-        if flaw is None and part is not None:
-            kept.setdefault(name, []).append(part)
+    for name, text in _parts(header):
+        flaw = "it has no end" if text is None else _flaw(text)
+        if flaw is None and text is not None:
+            kept.setdefault(name, []).append(text)
         else:
             log.warning("<%s> in the header of the event file is left out, as it is not valid XML: %s", name, flaw)
     parts = [part for name, found in kept.items() for part in found or [needed.get(name, "")]]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch, gzipped
+from mmc.jobs.formats.benchmark_weights import BenchmarkWeights, check_absolute, check_told
 from mmc.jobs.formats.les_houches import quoted
 from mmc.jobs.formats.les_houches_cross_section import DIFFERENCE, NominalWeights, number_generated, told_or_found
 from mmc.jobs.formats.les_houches_cross_section import factor as normalisation
@@ -70,6 +71,8 @@ class Content:
     digests: event_sketch.Digests
     n_final: tuple[int, int]
     """The smallest and the largest number of final particles of an event."""
+    warnings: tuple[str, ...]
+    """What may be wrong with the weights."""
     names: tuple[str, ...]
     """The names of the weights of each event, with the nominal one under that of the sampled benchmark."""
 
@@ -113,9 +116,7 @@ def inspect(
     :raises StepError: when the file is damaged or has no events, an event lacks a weight or has one that is not a
         number, or the header, ``<init>`` and the events contradict each other
     """
-    sums: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
-    squares: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
-    apart: dict[str, float] = dict.fromkeys(benchmarks, 0.0)
+    of_benchmarks = {name: BenchmarkWeights() for name in benchmarks}
     head, n_events, held = None, 0, None
     nominal = NominalWeights()
     digests, least, most = array("Q"), MOST_PARTICLES, 0
@@ -131,7 +132,8 @@ def inspect(
         if lacking := [name for name in benchmarks if name not in found] or sorted(held - set(found)):
             # MadGraph's files lack the weight of the benchmark at which they were sampled
             other = n_events == 1 and len(lacking) == 1 and sampled in written
-            hint = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?" if other else advice
+            swapped = f": was it sampled at {lacking[0]!r}, and not at {sampled!r}?"
+            hint = swapped if other else f"{_there(written)}{advice}"
             hint = hint if n_events == 1 else ", which the events before it have"
             raise StepError(f"event {n_events} of {path.name} has no weight for {_listed(lacking)}{hint}")
         _check_numbers(
@@ -150,18 +152,18 @@ def inspect(
             value = _number(found[name])
             if not abs(value) < LARGEST:
                 raise StepError(f"the weight of event {n_events} of {path.name} for {name!r} is {found[name][:40]}")
-            sums[name] += value
-            squares[name] += value**2
-            apart[name] += abs(value - own_weight)
+            of_benchmarks[name].add(own_weight, value)
         if not abs(own_weight) < LARGEST:
             raise StepError(f"the nominal weight of event {n_events} of {path.name} is {own[:40]}")
         nominal.add(body.split(maxsplit=2)[1], own_weight, tried)
     if head is None:
         advice = ": join it with another file of its sample, and add up their `nevents`" if filtered else ""
         raise StepError(f"{path.name} holds no events{advice}")
-    if sampled in sums:
-        _check_sampled(sampled, sums[sampled], nominal, path.name)
-        _check_no_other(sampled, apart, nominal.sizes, path.name)
+    if sampled in of_benchmarks:
+        _check_sampled(sampled, of_benchmarks[sampled].total, nominal, path.name)
+        _check_no_other(sampled, {name: own.apart for name, own in of_benchmarks.items()}, nominal.sizes, path.name)
+    of_file = {name: own for name, own in of_benchmarks.items() if name != sampled and name not in ratios}
+    warnings = check_absolute(of_file, path.name, "write their products with these into the file")
     head, found_error = told_or_found(head, nominal, path.name)
     told = head
     if may_lack_events:
@@ -169,19 +171,27 @@ def inspect(
         told = replace(head, n_generated=None, n_asked=None, integrated_pb=None, processes=processes)
     n_generated = number_generated(told, n_events, path.name, filtered=filtered)
     factor = normalisation(told, nominal, path.name, n_generated=n_generated, filtered=filtered)
+    check_told({} if filtered else _told(head, benchmarks, names), of_benchmarks, factor, path.name)
     return Content(
         head,
         n_events,
         n_generated,
         factor,
         found_error,
-        {name: factor * total for name, total in sums.items()},
-        {name: factor**2 * total for name, total in squares.items()},
+        {name: factor * own.total for name, own in of_benchmarks.items()},
+        {name: factor**2 * own.squares for name, own in of_benchmarks.items()},
         nominal,
         np.array(digests, dtype=np.uint64),
         (least, most),
+        tuple(warnings),
         tuple(held or ()),
     )
+
+
+def _told(head: Head, benchmarks: Sequence[str], names: Mapping[str, str]) -> dict[str, float]:
+    """The cross sections at benchmarks that a head tells, in pb."""
+    in_file = {here: names.get(here, here) for here in benchmarks}
+    return {here: head.weights_pb[there] for here, there in in_file.items() if there in head.weights_pb}
 
 
 def _n_final(body: str) -> int:
@@ -334,6 +344,11 @@ def _number(text: str) -> float:
         return number(text)
     except ValueError:
         return math.nan
+
+
+def _there(written: Collection[str]) -> str:
+    """The weights that an event has, for messages."""
+    return f"; it has those named {_listed(list(written))}" if written else "; it has none in <rwgt>"
 
 
 def _listed(names: Sequence[str]) -> str:

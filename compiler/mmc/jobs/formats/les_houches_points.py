@@ -5,18 +5,23 @@ weight the entries of the card that it changes. Without this check a weight at a
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from html import unescape
 from types import MappingProxyType
 
 from mmc.compiler.inputs import cards
 from mmc.errors import StepError
-from mmc.jobs.formats.les_houches_text import between
+from mmc.jobs.formats.les_houches_text import part
 from mmc.reading import shown
 
 _WEIGHT = re.compile(r"""(?><weight\b[^<>]*?\sid\s*=\s*(?:'([^']*)'|"([^"]*)"))[^<>]*>""")
+_NEXT = re.compile(r"</|<weight(?:group)?\b")
+"""What ends the text of a weight, also if its own end is missing."""
 _CHANGE = re.compile(r"set\s+(?:param_card\s+)?(\w+)[ \t]+(\d+(?:[ \t]+\d+)?)[ \t]+([-+.\dEeDd]+)", re.ASCII)
 _TOLERANCE = 1e-3
 """Tolerance relative to a parameter's largest value at the benchmarks: hand-written points are rounded."""
+_FOLLOWING = "decay "
+"""Widths follow from other entries, so MadGraph's reweighting may change them."""
 
 
 def check_points(
@@ -25,12 +30,13 @@ def check_points(
     expected: Mapping[str, Mapping[str, float]],
     file: str,
     names: Mapping[str, str] = MappingProxyType({}),
-) -> None:
+) -> list[str]:
     """Compare the points in the head of a file, where it declares any.
 
-    :param header: the text between the header's tags
+    :param header: the text before the first event
     :param expected: values of the param card by benchmark and entry, as in ``dim6 2``
     :param names: the names of benchmarks in the file, where they differ
+    :returns: a warning for each entry that is no parameter of the study and differs between the benchmarks
     :raises StepError: when a point of the file differs from the benchmark of the study, a weight is declared at two
         points, or MadGraph computes a parameter of the study from others
     """
@@ -55,11 +61,31 @@ def check_points(
                     f"{file} was {done} at {place} = {written:g} for {benchmark!r}, where the study has {value:g}: "
                     "correct the benchmark, or `lha_block`, `lha_id` and `transform` of its parameters"
                 )
+    return _further({name: points[name] for name in expected if name in points}, expected, sampled, file)
+
+
+def _further(
+    points: Mapping[str, Mapping[str, float]], expected: Mapping[str, Mapping[str, float]], sampled: str, file: str
+) -> list[str]:
+    """The warnings of :func:`check_points`.
+
+    :param points: of the benchmarks that the file declares
+    """
+    own, found = points.get(sampled, {}), dict[str, str]()
+    known = {place for values in expected.values() for place in values}
+    for name, point in points.items():
+        for place in point.keys() & own.keys() - known:
+            if abs(point[place] - own[place]) > _TOLERANCE * abs(own[place]) and not place.startswith(_FOLLOWING):
+                found[place] = (
+                    f"the weights at {name!r} in {file} are those at {place} = {point[place]:g}, and those at "
+                    f"{sampled!r} at {own[place]:g}: this entry of the param card is no parameter of the study"
+                )
+    return [found[place] for place in sorted(found)]
 
 
 def _card(header: str) -> str:
     """The param card."""
-    return between(header, "<slha>", "</slha>") or ""
+    return part(header, "slha") or ""
 
 
 def _points(header: str, sampled: str) -> dict[str, dict[str, float]]:
@@ -78,15 +104,23 @@ def _points(header: str, sampled: str) -> dict[str, dict[str, float]]:
         if (value := cards.number(text)) is not None
     }
     points: dict[str, dict[str, float]] = {}
-    for part in header.split("</weight>")[:-1]:
-        opening = _WEIGHT.search(part)
+    for name, told in _weights(header):
         changes = {
             f"{block.lower()} {' '.join(entry.split())}": value
-            for block, entry, text in (_CHANGE.findall(part, opening.end()) if opening else ())
+            for block, entry, text in _CHANGE.findall(told)
             if (value := cards.number(text)) is not None
         }
-        if opening and changes:
-            name, point = opening[1] or opening[2], {**card, **changes}
+        if changes:
+            point = {**card, **changes}
             if points.setdefault(name, point) != point:
                 raise ValueError(f"declares the weight {shown(name)} at two points")
     return {sampled: card, **points}
+
+
+def _weights(header: str) -> Iterator[tuple[str, str]]:
+    """The names of the weights that a head declares, and the texts after their tags."""
+    for opening in _WEIGHT.finditer(header):
+        if opening[0].endswith("/>"):
+            continue
+        end = _NEXT.search(header, opening.end())
+        yield unescape(opening[1] or opening[2] or ""), header[opening.end() : end.start() if end else len(header)]

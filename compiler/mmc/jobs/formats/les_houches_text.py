@@ -26,6 +26,7 @@ _WHOLE_COLUMNS = 6
 _CHUNK = 1 << 20
 _EVENT = re.compile(r"<event(\s[^<>]*)?>")
 _INIT = re.compile(r"<init[\s>]")
+_TAG_IN_FRONT = re.compile(r"^[ \t]*</?[A-Za-z]", re.MULTILINE)
 _TRIALS = re.compile(r"""\strials=(?:'(\d{1,15})'|"(\d{1,15})")""", re.ASCII)
 _WEIGHT = re.compile(WEIGHT + r"[^<>]*>\s*([^<\s]+)\s*</wgt>")
 """A weight: its name and its value."""
@@ -117,6 +118,21 @@ def head(path: Path) -> str:
     if len(text) > MOST_HEAD:
         raise StepError(f"{path.name} is damaged: there is no event in its first {MOST_HEAD:,} characters")
     return text
+
+
+def part(text: str, name: str) -> str | None:
+    """The text of a part of the head, also if its tags have attributes or other capitals; None without its beginning.
+    Without its end, it ends before the next tag at the beginning of a line.
+
+    >>> part("<slha name='x'>1</SLHA>", "slha"), part("<slha>1", "slha"), part("1</slha>", "slha")
+    ('1', '1', None)
+    """
+    opening = re.search(rf"<{name}(?:\s[^<>]*)?>", text, re.IGNORECASE)
+    if opening is None:
+        return None
+    end = re.compile(rf"</{name}\s*>", re.IGNORECASE).search(text, opening.end())
+    end = end or _TAG_IN_FRONT.search(text, opening.end())
+    return text[opening.end() : end.start() if end else len(text)]
 
 
 def between(text: str, opening: str, closing: str) -> str | None:

@@ -6,18 +6,18 @@ cross section of the events before it is too large.
 
 from mmc.compiler.inputs import cards
 from mmc.errors import StepError
-from mmc.jobs.formats.les_houches_text import between
+from mmc.jobs.formats.les_houches_text import part
 
 
-def check_merged(header: str, n_final: tuple[int, int], name: str) -> None:
+def check_merged(text: str, n_final: tuple[int, int], name: str) -> None:
     """Refuse events of which the shower has not vetoed any.
 
-    :param header: of the file, with MadGraph's run card
+    :param text: the head of the file, with MadGraph's run card
     :param n_final: the smallest and the largest number of final particles of an event
     :param name: of the file, for messages
     :raises StepError: when the run card asks for merging, and the events have different numbers of particles
     """
-    card = between(header, "<MGRunCard>", "</MGRunCard>") or ""
+    card = part(text, "MGRunCard") or ""
     scheme = next(filter(_is_merging, cards.run_card(card)), None)
     least, most = n_final
     if scheme is not None and least != most:

@@ -10,12 +10,13 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
+from statistics import NormalDist
 
-from mmc.compiler.catalogue.parton_sets import MEMBERS, NUMBERS, Members, name_of
+from mmc.compiler.catalogue.parton_sets import MEMBERS, NUMBERS, ONE_SIGMA, Members, name_of
 from mmc.errors import StepError
 from mmc.jobs.formats import scale_weights
 from mmc.jobs.formats.declared_weights import WeightGroup
-from mmc.jobs.formats.les_houches_text import head
+from mmc.jobs.formats.les_houches_text import head, part
 from mmc.reading import shown
 
 _NUMBER = re.compile(r"#\s*(\d{1,9})", re.ASCII)
@@ -29,6 +30,8 @@ _NEAR = 10
 """A member that follows after fewer missing ones is of the same set: hardly a set begins so near to another."""
 _SORT = re.compile(r"(?:hessian|symmhessian|replicas)(?:\+\w+)*", re.ASCII)
 _HESSIAN = ("hessian", "symmhessian")
+_AT_90 = "90cl"
+"""The end of the name of a set with errors at a confidence level of 90 %, as in ``MSTW2008nlo90cl``."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,9 @@ class Directions:
     central: str | None
     """None for the nominal weight."""
     directions: Sequence[tuple[str, ...]]
-    """The weights at ν = 1 and ν = -1 of each eigenvector, or at ν = 1 alone."""
+    """The weights of each eigenvector in its two directions, or in one."""
+    sigmas: float
+    """How many standard deviations these members are away from the central one."""
 
 
 def choose(groups: Sequence[WeightGroup], wanted: str, name: str, path: Path) -> Directions:
@@ -84,7 +89,19 @@ def choose(groups: Sequence[WeightGroup], wanted: str, name: str, path: Path) ->
         for member, number in enumerate(numbers)
         if found[number]
     }
-    return Directions(ids.get(0), [tuple(ids[member] for member in direction) for direction in directions])
+    is_at_90 = any(name.endswith(_AT_90) for name in (wanted, *(group.name for group in own)))
+    confidence = known.confidence if known else 90.0 if is_at_90 else ONE_SIGMA
+    weights = [tuple(ids[member] for member in direction) for direction in directions]
+    return Directions(ids.get(0), weights, 1.0 if confidence == ONE_SIGMA else _sigmas(confidence))
+
+
+def _sigmas(confidence: float) -> float:
+    """The half width of a central interval of the normal distribution, in standard deviations.
+
+    >>> round(_sigmas(90.0), 4)
+    1.6449
+    """
+    return NormalDist().inv_cdf(0.5 + confidence / 200.0)
 
 
 def _lacking(groups: Sequence[WeightGroup], found: Mapping[int, object], first: int, n_members: int, told: str) -> str:
@@ -175,7 +192,7 @@ def _lowest(inside: Iterable[int], declared: Container[int], wanted: str, path: 
 
 def _sets_of_beams(path: Path) -> set[str]:
     """The numbers of the sets with which events were generated, as ``<init>`` tells them for the two beams."""
-    words = head(path).partition("<init>")[2].partition("</init>")[0].split(maxsplit=8)
+    words = (part(head(path), "init") or "").split(maxsplit=8)
     return set(words[6:8])
 
 

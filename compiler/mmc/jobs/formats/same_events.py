@@ -5,7 +5,7 @@ the nominal weight. So ratios to the nominal weight are compared, and the nomina
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class Comparison:
     n_same: int
     n_shifted: int
     """How many of the others have the weights of the event before or after."""
+    what: str = "weights"
+    """What is compared."""
 
     @property
     def is_same(self) -> bool:
@@ -51,7 +53,7 @@ class Comparison:
     @property
     def told(self) -> str:
         """The difference, as the end of a sentence."""
-        text = f"the weights of {self.n_same:,} of {self.n_events:,} events agree"
+        text = f"the {self.what} of {self.n_same:,} of {self.n_events:,} events agree"
         if 2 * self.n_shifted > self.n_events - self.n_same:
             text += f", and {self.n_shifted:,} others have those of the event before or after"
         return text
@@ -75,7 +77,8 @@ def compare(generated: EventTable, found: Floats) -> Comparison | None:
 def compare_hard(generated: EventTable, hard: HardProcess) -> Comparison | None:
     """Compare the energies of the incoming partons, which follow from the sum over the outgoing particles.
 
-    :returns: None if they hardly vary, or if too few events have them in the other file for a decision
+    :returns: None if they hardly vary, or if too few events have them in the other file for a decision. Events of
+        Pythia 8 have them; other showers may change the momenta
     """
     energy = _incoming(generated)
     if not _varies(energy, _IN_TEXTS):
@@ -87,8 +90,10 @@ def compare_hard(generated: EventTable, hard: HardProcess) -> Comparison | None:
         close = _equal(np.repeat(expected, hard.counts), hard.energy, _IN_TEXTS)
         return np.bincount(owners[close], minlength=len(energy)) > 0
 
-    compared = _counted(*(agree(np.roll(energy, shift)) for shift in (0, 1, -1)))
-    return compared if 2 * (compared.n_same + compared.n_shifted) > compared.n_events else None
+    counted = _counted(*(agree(np.roll(energy, shift)) for shift in (0, 1, -1)))
+    compared = replace(counted, what="energies of the incoming partons")
+    are_there = hard.n_incoming >= _SAME * compared.n_events
+    return compared if are_there or 2 * (compared.n_same + compared.n_shifted) > compared.n_events else None
 
 
 def _incoming(events: EventTable) -> Floats:

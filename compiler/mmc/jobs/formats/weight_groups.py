@@ -8,9 +8,9 @@ nuisance benchmarks, ν = 1 and for some parameters also ν = -1, are weight col
   weight at nominal scales where the file has one that is not the nominal weight.
 - ``pdf``: one parameter per eigenvector of a Hessian LHAPDF set, with both directions where the set has two. The
   nominal weight is multiplied by (weight of the member) / (weight of the set's central member), so ν = 0 is nominal
-  even when the events were generated with another set. (MadMiner 0.9.6 finds no PDF weights: no name of a weight group
-  meets its conditions. It would make one parameter per member, and treat the central member as an error member unless
-  its number ends in 000.)
+  even when the events were generated with another set. Members at a confidence level of 90 % are scaled to one
+  standard deviation. (MadMiner 0.9.6 finds no PDF weights: no name of a weight group meets its conditions. It would
+  make one parameter per member, and treat the central member as an error member unless its number ends in 000.)
 
 MadGraph's systematics program writes the weights of scales and sets; it needs LHAPDF with its Python interface.
 """
@@ -52,6 +52,8 @@ class Nuisance:
     """A constant factor on the weights."""
     central: str | None = None
     """The weight that the benchmarks' weights are divided by; None for the nominal weight."""
+    sigmas: float = 1.0
+    """How many standard deviations of ν the weights in the file are away from the nominal ones."""
 
     @property
     def benchmarks(self) -> tuple[str, str | None]:
@@ -95,7 +97,10 @@ def find_nuisance(systematics: Mapping[str, Uncertainty], path: Path) -> tuple[N
 
 
 def settle(weights: MutableMapping[str, Floats], parameters: Iterable[Nuisance], reference: str) -> None:
-    """Divide the weights by the central weights, and drop the central weights.
+    """Divide the weights by the central weights, drop the central weights, and bring the others to ν = 1 and -1.
+
+    Of weights w at s standard deviations and nominal ones w₀, those at one are w₀ + (w - w₀) / s, as LHAPDF scales
+    uncertainties (arXiv:1412.7420).
 
     :param weights: by benchmark or :attr:`Nuisance.columns`, all at the parameters θ of the reference benchmark
     :raises StepError: when central weights are 0 in events that are not
@@ -114,6 +119,9 @@ def settle(weights: MutableMapping[str, Floats], parameters: Iterable[Nuisance],
             ratio = np.divide(weights[reference], central, out=np.zeros_like(central), where=central != 0.0)
             for benchmark in parameter.weights:
                 weights[benchmark] = weights[benchmark] * ratio
+        if parameter.sigmas != 1.0:
+            for benchmark in parameter.weights:
+                weights[benchmark] = weights[reference] + (weights[benchmark] - weights[reference]) / parameter.sigmas
     for name in {parameter.central_column for parameter in parameters if parameter.central is not None}:
         del weights[name]
 
@@ -155,6 +163,7 @@ def _pdf(name: str, entry: PdfUncertainty, groups: Sequence[WeightGroup], path: 
             name,
             {f"{name}_nuisance_param_{index}_benchmark_{k}": weight for k, weight in enumerate(direction)},
             central=found.central,
+            sigmas=found.sigmas,
         )
         for index, direction in enumerate(found.directions)
     ]

@@ -1,5 +1,6 @@
 """Work-arounds for MadMiner 0.9.6's treatment of systematic uncertainties (issue 565 of its repository)."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
 from inspect import signature
@@ -11,7 +12,12 @@ import numpy as np
 
 from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
+from mmc.jobs.formats import les_houches_normalise
+from mmc.jobs.formats.les_houches_text import number
 from mmc.jobs.formats.weight_groups import Nuisance, find_nuisance, settle
+
+_SAME = 1e-4
+"""Largest relative difference between weights that are the same; files have six digits."""
 
 
 def mend_loading(hdf5: Any) -> None:
@@ -124,6 +130,21 @@ def _definitions(filename: Any, systematics: Mapping[str, Any]) -> dict[str, dic
     return definitions
 
 
+def _check_nominal(path: Path, sampled: str) -> None:
+    """MadMiner divides varied weights by those at the sampled benchmark, and they are relative to the nominal weights.
+
+    :raises StepError: when the two differ in an event
+    """
+    for event, (_, _, own, weights, _) in enumerate(les_houches_normalise.events(path, {}), start=1):
+        if not math.isclose(number(weights.get(sampled, own)), number(own), rel_tol=_SAME):
+            raise StepError(
+                f"event {event} of {path.name} has another weight at {sampled!r} than its nominal weight, and "
+                "MadMiner, which reads these events one by one, does not take uncertainties relative to the nominal "
+                "weight: use only expressions that mmc computes for all events at once (the log says which it does "
+                "not), or no `systematics`"
+            )
+
+
 def _with_nuisance(parse: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
     arguments = signature(parse)
 
@@ -132,7 +153,10 @@ def _with_nuisance(parse: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple
         from madminer.models import NuisanceParameter
 
         given = arguments.bind(reader, *args, **kwargs).arguments
-        found = sample_nuisance(reader, given["sample_syst_names"] or (), Path(given["lhe_file"]))
+        file = Path(given["lhe_file"])
+        found = sample_nuisance(reader, given["sample_syst_names"] or (), file)
+        if any(weight is not None for parameter in found for weight in parameter.weights.values()):
+            _check_nominal(file, given["sampling_benchmark"])
         central = {p.central_column: p.systematic for p in found if p.central is not None}
         reader.nuisance_parameters |= madminer_parameters(found)
         reader.nuisance_parameters |= {name: NuisanceParameter(name, of, name) for name, of in central.items()}
@@ -140,7 +164,7 @@ def _with_nuisance(parse: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple
             with np.errstate(invalid="ignore", divide="ignore"):  # MadMiner divides by the weights, which may be 0
                 observations, weights, *rest = parse(reader, *args, **kwargs)
         except KeyError as error:
-            raise StepError(f"the events in {Path(given['lhe_file']).name} lack the weight {error}") from error
+            raise StepError(f"the events in {file.name} lack the weight {error}") from error
         for name in central:
             del reader.nuisance_parameters[name]
         if weights is not None:

@@ -12,6 +12,7 @@ from mmc.compiler.settings.reading import TableAnalyseSettings
 from mmc.compiler.settings.uncertainties import WeightsUncertainty
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch, tables
+from mmc.jobs.formats.benchmark_weights import BenchmarkWeights, check_absolute
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.formats.weight_groups import find_nuisance
 from mmc.jobs.job import StepJob
@@ -149,6 +150,11 @@ def load(paths: Sequence[Path], settings: TableAnalyseSettings, benchmarks: Sequ
     if settings.only_sampled:
         weights = {name: np.zeros_like(nominal) for name in benchmarks if name != settings.benchmark}
     factor = _factor(nominal, settings, paths[0].name)
+    warnings = [] if settings.background else _further_weights(paths[0], settings, benchmarks)
+    if own is None and settings.weight is not None:
+        relations = {name: BenchmarkWeights.of(nominal, found[column]) for name, column in wanted.items()}
+        advice = f"name the weight at {settings.benchmark!r} under `weights` too, and mmc multiplies them with `weight`"
+        warnings += check_absolute(relations, paths[0].name, advice)
     return TableEvents(
         name=paths[0].name,
         columns={name: found[column] for name, column in settings.columns.items()},
@@ -158,7 +164,7 @@ def load(paths: Sequence[Path], settings: TableAnalyseSettings, benchmarks: Sequ
         size=len(nominal) * (settings.cross_section_pb or factor * nominal.sum()) / (factor * nominal.sum()),
         particles=table_particles.read(paths, settings.tree, settings.particles),
         sketches=sketches,
-        warnings=[] if settings.background else _further_weights(paths[0], settings, benchmarks),
+        warnings=warnings,
     )
 
 

@@ -99,7 +99,7 @@ def run(job: StepJob) -> None:
             "n_passed": n_passed,
             "undefined": {name: count for name, count in undefined.items() if count},
             **({"regions": regions} if regions else {}),
-            **{key: simulated[key] for key in ("warnings", "events_of_files", "beams") if simulated.get(key)},
+            **{key: simulated[key] for key in ("warnings", "events_of_files", "beams", "cuts") if simulated.get(key)},
         },
     )
 

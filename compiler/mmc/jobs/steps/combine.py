@@ -30,6 +30,10 @@ SAME_BEAMS = 1e-3
 """The largest relative difference between energies of the same beam."""
 SIGNIFICANT = 5.0
 """The largest difference between two cross sections, in standard errors."""
+_NOT_AVERAGED = (
+    "they are not parts of one generation with one selection, so they cannot be averaged; for parts of phase space "
+    "that add up, give each file a `slice`"
+)
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +51,7 @@ def run(job: StepJob) -> None:
     directories = job.pick_all("analysed", [entry.job for entry in jobs])
     records = [read_json(directory / ANALYSE.record) for directory in directories]
     _check_cross_sections(jobs, records)
+    check_cuts(jobs, records)
     check_beams(jobs, records)
     _check_different(jobs, records)
     factors = _factors(jobs, records)
@@ -210,8 +215,21 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
         if abs(value - other) > SAME_CROSS_SECTION * abs(other) + SIGNIFICANT * (error + other_error):
             raise StepError(
                 f"the events of {name} have a cross section of {other:.4g} pb, and those of {entry.job} one of "
-                f"{value:.4g} pb: they are not parts of one generation with one selection, so they cannot be averaged; "
-                "for parts of phase space that add up, give each file a `slice`"
+                f"{value:.4g} pb: {_NOT_AVERAGED}"
+            )
+
+
+def check_cuts(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
+    """:raises StepError: when events of one sample were generated with different cuts, as far as their files say"""
+    first: dict[tuple[str, str | None], tuple[str, Mapping[str, str]]] = {}
+    for entry, record in zip(jobs, records, strict=True):
+        own = record.get("cuts", {})
+        name, other = first.setdefault((entry.sample, entry.slice), (entry.job, own)) if own else ("", own)
+        if differing := sorted(cut for cut in own.keys() | other.keys() if own.get(cut) != other.get(cut)):
+            one, two = (cuts.get(differing[0], "none") for cuts in (other, own))
+            raise StepError(
+                f"the events of {name} were generated with {differing[0]} = {one}, and those of {entry.job} with "
+                f"{differing[0]} = {two}: {_NOT_AVERAGED}"
             )
 
 

@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 
 from mmc.compiler.catalogue.stages import DETECT, SIMULATE
+from mmc.compiler.inputs import cards
+from mmc.compiler.inputs.madgraph_settings import CUTS
 from mmc.compiler.settings.generation import ImportEventsSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import (
@@ -23,10 +25,12 @@ from mmc.jobs.formats import (
 from mmc.jobs.formats.hard_process import HardProcess
 from mmc.jobs.formats.hepmc import SHOWERED
 from mmc.jobs.formats.les_houches import EVENTS
-from mmc.jobs.formats.les_houches_cross_section import of_one_run, of_written
+from mmc.jobs.formats.les_houches_cross_section import of_none_removed, of_one_run, of_written
+from mmc.jobs.formats.les_houches_head import Head
 from mmc.jobs.formats.les_houches_normalise import Content, Ratios
 from mmc.jobs.formats.les_houches_points import check_points
 from mmc.jobs.formats.les_houches_table import Floats
+from mmc.jobs.formats.les_houches_text import part
 from mmc.jobs.formats.multiplicities import check_merged
 from mmc.jobs.formats.weight_groups import find_nuisance
 from mmc.jobs.generators import madgraph_cards, reweighting
@@ -79,11 +83,15 @@ def run(job: StepJob) -> None:
             for name, point in benchmarks.items()
             if settings.reweight is None or name in settings.compared
         }
-        check_points(content.head.header, settings.benchmark, expected, source.name, settings.weights)
+        warnings += check_points(content.head.text, settings.benchmark, expected, source.name, settings.weights)
     if not settings.filtered:
-        check_merged(content.head.header, content.n_final, source.name)
+        check_merged(content.head.text, content.n_final, source.name)
     _check_uncertainties(settings, source, content)
-    warnings += of_one_run(content.head, source.name) if settings.filtered else []
+    warnings += content.warnings
+    if settings.filtered:
+        warnings += of_one_run(content.head, source.name) or of_none_removed(
+            content.head, content.n_events, source.name
+        )
     if content.found_error_pb is not None:
         value, error = content.head.cross_section_pb[0], content.found_error_pb
         warnings.append(
@@ -134,10 +142,18 @@ def run(job: StepJob) -> None:
             **made,
             **content.record(),
             "beams": list(content.head.beams),
+            "cuts": _cuts(content.head),
             "warnings": warnings,
             "events_of_files": sketches,
         },
     )
+
+
+def _cuts(head: Head) -> dict[str, str]:
+    """The cuts of the run card, without those that have no effect: they are 0 or negative; empty if it tells none."""
+    entries = cards.run_card(part(head.text, "MGRunCard") or "")
+    cuts = {entry.name: cards.number(entry.value) for entry in entries if entry.name in CUTS}
+    return {name: f"{value:g}" for name, value in cuts.items() if value is not None and value > 0.0}
 
 
 def _check_uncertainties(settings: ImportEventsSettings, source: Path, content: Content) -> None:

@@ -1,0 +1,130 @@
+"""The weights of events at a benchmark beside the nominal ones, and whether they are factors on these."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmc.errors import StepError
+from mmc.reading import shown
+
+Floats = NDArray[np.float64]
+
+_FEW, _RARE = 10, 0.01
+"""So many events with negative nominal weights, and this part of all, tell whether other weights have their signs."""
+_MOSTLY = 0.9
+_FAR = 20.0
+"""The smallest ratio of weights to the nominal ones, in all events, that is suspicious; or one over it the largest."""
+_MOST_VARIED = 100.0
+"""Factors are on average at most so much larger or smaller than 1."""
+_DIFFERENCE, _SIGNIFICANT = 0.02, 5.0
+"""The largest difference between two cross sections: relative, and in standard errors in addition."""
+_CONSTANT = 1e-3
+"""Ratios that vary less than this are those of two cross sections."""
+
+
+@dataclass
+class BenchmarkWeights:
+    """The weights at a benchmark, added up event by event."""
+
+    n_events: int = 0
+    n_positive: int = 0
+    n_negative: int = 0
+    """The number of events with a negative nominal weight."""
+    n_flipped: int = 0
+    """The number of these with a positive weight."""
+    total: float = 0.0
+    squares: float = 0.0
+    size: float = 0.0
+    """Σ |w|."""
+    apart: float = 0.0
+    """Σ |w - w₀| with the nominal weights w₀."""
+    least: float = math.inf
+    """The smallest and the largest |w| over the nominal one."""
+    largest: float = 0.0
+
+    def add(self, nominal: float, weight: float) -> None:
+        """Add an event."""
+        self.n_events += 1
+        self.n_positive += weight > 0.0
+        if nominal < 0.0:
+            self.n_negative += 1
+            self.n_flipped += weight > 0.0
+        self.total, self.squares = self.total + weight, self.squares + weight**2
+        self.size, self.apart = self.size + abs(weight), self.apart + abs(weight - nominal)
+        if nominal:
+            ratio = abs(weight / nominal)
+            self.least, self.largest = min(self.least, ratio), max(self.largest, ratio)
+
+    @classmethod
+    def of(cls, nominal: Floats, weights: Floats) -> "BenchmarkWeights":
+        """That of all events at once."""
+        ratios = np.abs(weights[nominal != 0.0] / nominal[nominal != 0.0])
+        return cls(
+            len(nominal),
+            int((weights > 0.0).sum()),
+            int((nominal < 0.0).sum()),
+            int((weights[nominal < 0.0] > 0.0).sum()),
+            float(weights.sum()),
+            float(np.square(weights).sum()),
+            float(np.abs(weights).sum()),
+            float(np.abs(weights - nominal).sum()),
+            float(ratios.min(initial=math.inf)),
+            float(ratios.max(initial=0.0)),
+        )
+
+    @property
+    def has_other_signs(self) -> bool:
+        """Whether the weights are mostly positive, also where the nominal ones are negative."""
+        enough = self.n_negative >= max(_FEW, _RARE * self.n_events)
+        return enough and self.n_positive > _MOSTLY * self.n_events and self.n_flipped > _MOSTLY * self.n_negative
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether the weights have the size of factors, and in no event that of the nominal weights."""
+        varies = self.largest > (1.0 + _CONSTANT) * self.least
+        is_far = self.least > _FAR or self.largest < 1.0 / _FAR
+        return varies and is_far and 1.0 / _MOST_VARIED < self.size / self.n_events < _MOST_VARIED
+
+
+def check_told(told: Mapping[str, float], weights: Mapping[str, BenchmarkWeights], factor: float, file: str) -> None:
+    """Compare the mean weights with the cross sections that a file tells for them (``<xsecinfo>``, arXiv:1405.1067).
+
+    :param told: in pb, by the benchmark
+    :param factor: what makes the mean of the weights a cross section in pb
+    :raises StepError: when they differ by more than their statistical error
+    """
+    for name in told.keys() & weights.keys():
+        own = weights[name]
+        mean = own.total / own.n_events
+        error = math.sqrt(max(own.squares / own.n_events - mean**2, 0.0) / own.n_events)
+        if abs(factor * mean - told[name]) > _DIFFERENCE * abs(told[name]) + _SIGNIFICANT * factor * error:
+            raise StepError(
+                f"the weights at {shown(name)} in {file} give a cross section of {factor * mean:.4g} pb, and "
+                f"<xsecinfo> of this weight says {told[name]:.4g} pb: were the weights, or their names, changed?"
+            )
+
+
+def check_absolute(weights: Mapping[str, BenchmarkWeights], file: str, advice: str) -> list[str]:
+    """Refuse weights that are factors on the nominal weights.
+
+    :param weights: by the benchmark, without that of the nominal weights
+    :param advice: what to do, as the end of a sentence
+    :returns: a warning where the weights at all benchmarks have the size of factors
+    :raises StepError: when weights have other signs than the nominal ones
+    """
+    for name, own in weights.items():
+        if own.has_other_signs:
+            raise StepError(
+                f"the weights at {shown(name)} in {file} are positive in {own.n_flipped:,} of the "
+                f"{own.n_negative:,} events with a negative nominal weight: they are factors on these; {advice}"
+            )
+    if not weights or not all(own.is_suspicious for own in weights.values()):
+        return []
+    name, own = next(iter(weights.items()))
+    return [
+        f"the weights at {shown(name)} in {file} are {own.least:.3g} to {own.largest:.3g} times the nominal "
+        f"weights, and those at all other benchmarks as far from them: if they are factors on these, {advice}"
+    ]
