@@ -7,18 +7,18 @@ AXIS = np.linspace(-1.0, 1.0, 41)[:, np.newaxis]
 PROBES = np.arange(0, 41, 2)
 
 
-def test_a_polynomial_is_found_and_noise_is_not_followed() -> None:
+def test_a_curve_is_found_and_noise_is_not_followed() -> None:
     random = np.random.default_rng(1)
     curve = 4.0 + AXIS[:, 0] - 0.5 * AXIS[:, 0] ** 2
     exact, error = smooth(AXIS, PROBES, curve[PROBES], np.full(21, 1e-9))
-    assert exact == pytest.approx(curve, abs=1e-6) and np.abs(error).max() < 1e-6
+    assert exact == pytest.approx(curve, abs=0.003) and np.abs(error).max() < 0.003
     flat, error = smooth(AXIS, PROBES, 4.0 + 0.1 * random.normal(size=21), np.full(21, 0.1))
     assert np.ptp(flat) < 0.3 and np.sqrt(np.square(error).sum(axis=0)).mean() < 0.06
 
 
 def test_the_errors_of_smoothed_values_are_their_scatter() -> None:
     random, curve = np.random.default_rng(2), 4.0 + AXIS[:, 0] ** 2
-    fits = [smooth(AXIS, PROBES, curve[PROBES] + 0.1 * random.normal(size=21), np.full(21, 0.1)) for _ in range(300)]
+    fits = [smooth(AXIS, PROBES, curve[PROBES] + 0.1 * random.normal(size=21), np.full(21, 0.1)) for _ in range(100)]
     scatter = np.std([values for values, _ in fits], axis=0)
     errors = np.sqrt(np.mean([np.square(error).sum(axis=0) for _, error in fits], axis=0))
     assert errors == pytest.approx(scatter, rel=0.35)
@@ -30,8 +30,28 @@ def test_two_parameters_and_points_beyond_the_probes() -> None:
     curve = 5.0 + points[:, 0] * points[:, 1]
     values, _ = smooth(points, probes, curve[probes], np.full(len(probes), 1e-9))
     inside = np.square(points).sum(axis=1) < 0.4
-    assert values[inside] == pytest.approx(curve[inside], abs=1e-6)
+    assert values[inside] == pytest.approx(curve[inside], abs=1e-3)
     assert values.min() >= curve[probes].min() and values.max() <= curve[probes].max()
+
+
+def test_a_ridge_of_the_critical_values_is_not_smoothed_away() -> None:
+    """Its top is found in 0.02 of its height 1 on average; the best polynomial is 0.18 too low there."""
+    random = np.random.default_rng(5)
+    points = np.stack(np.meshgrid(AXIS[::2, 0], AXIS[::2, 0], indexing="ij"), axis=-1).reshape(-1, 2)
+    probes, top = random.permutation(np.delete(np.arange(441), 220))[:49], 220
+    probes, curve = np.append(probes, top), 3.0 + np.exp(-0.5 * (points[:, 0] / 0.25) ** 2) + 0.3 * points[:, 1]
+    found = [smooth(points, probes, curve[probes] + 0.1 * random.normal(size=50), np.full(50, 0.1)) for _ in range(20)]
+    off = np.array([values[top] - curve[top] for values, _ in found])
+    errors = np.array([np.sqrt(np.square(error[:, top]).sum()) for _, error in found])
+    assert abs(off.mean()) < 0.02 + 3.0 * off.std() / 20**0.5
+    assert np.sqrt(np.square(off).mean()) == pytest.approx(errors.mean(), rel=0.4) and errors.max() < 0.07
+
+
+def test_a_quantile_of_few_toys_includes_the_level_on_average() -> None:
+    """Of 20 toys the largest but one includes 19/21."""
+    statistics, points = np.random.default_rng(6).random((300, 20)), np.linspace(0.0, 1.0, 300)[:, np.newaxis]
+    critical = CriticalValues.smoothed(points, np.arange(300), [0.95], statistics, np.ones((1, 300)))
+    assert critical.at(0.95).mean() == pytest.approx(0.95, abs=0.01)
 
 
 @pytest.mark.parametrize("dof", [1, 2])

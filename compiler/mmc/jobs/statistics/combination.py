@@ -89,14 +89,12 @@ def sources_of(regions: Sequence[RegionLikelihood]) -> list[ToySource]:
     for r, region in enumerate(regions):
         sets.append(min(set(range(r + 1)) - {sets[s] for s in region.both if s < r}))
     found, columns = [], dict[tuple[int, int], int]()
-    for r, (region, own_set) in enumerate(zip(regions, sets, strict=True)):
+    for region, own_set in zip(regions, sets, strict=True):
         source, known = region.toys, region.cross_sections
         if source is None:
             continue
         template, keys = source.template, list[tuple[int, int]]()
-        if template is not None and known is None:
-            keys = [(-2 - r, k) for k in range(len(template.common))]
-        elif template is not None and known is not None:
+        if template is not None and known is not None:
             keys = [(own_set, int(name)) for name in known.names]
             if any(sets):
                 integration = np.square(np.nan_to_num(known.integration))
