@@ -14,6 +14,7 @@ from mmc.jobs.statistics.binned_ratio import BinnedRatio, histogram_figures
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import DataEvidence, Evidence
 from mmc.jobs.statistics.closure.truth import Truth
+from mmc.jobs.statistics.event_errors import EventErrors
 from mmc.jobs.statistics.histograms import Binning, Filled, check_bins, make_binning
 from mmc.jobs.statistics.jackknife import GROUPS, group_of
 from mmc.jobs.statistics.limits import Limits
@@ -65,9 +66,10 @@ def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.
     """Limits from the joint likelihood ratio, which knows the latent variables of every event and is exact."""
     del settings
     problem = replace(problem, simulation="rest")
-    truth = Truth(problem)
+    truth, errors = Truth(problem), EventErrors.of(problem)
+    data = truth.expected(errors) if problem.expects_simulation else ShapeLikelihood(truth.asimov.mean)
+    problem = replace(problem, errors=None if errors is None else errors.errors)
     tested = DataEvidence(problem, truth.log_ratio, random)
-    data = truth.expected if problem.expects_simulation else ShapeLikelihood(truth.asimov.mean)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(tested.on(limits, rate))

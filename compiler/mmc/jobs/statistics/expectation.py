@@ -3,6 +3,7 @@
 import numpy as np
 
 from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.event_errors import EventErrors
 from mmc.jobs.statistics.jackknife import GROUPS, by_group, group_sums
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 
@@ -14,17 +15,22 @@ class Expectation:
     each, are divided by their own mean.
     """
 
-    def __init__(self, probabilities: Array, reference: Array | None, n_points: int) -> None:
+    def __init__(
+        self, probabilities: Array, reference: Array | None, n_points: int, errors: EventErrors | None = None
+    ) -> None:
         """
         :param probabilities: of the events at the true point, shape (events,)
         :param reference: of the events at the denominator of the ratio; None if the ratio is not calibrated with them
+        :param errors: gets the same log ratios; None if limits do not include the error of the simulation
         """
-        self._shares, self._reference = probabilities, reference
+        self._shares, self._reference, self._errors = probabilities, reference, errors
         self._logs, self._ratios = np.zeros((2, n_points, GROUPS))
 
     def add(self, logs: Array, rows: slice) -> None:
         """Add the log ratios of some of the events, shape (points, events)."""
         self._logs += logs @ by_group(self._shares[rows], rows.start)
+        if self._errors is not None:
+            self._errors.add(logs, rows)
         if self._reference is not None:
             self._ratios += np.exp(np.minimum(logs, 100.0)) @ by_group(self._reference[rows], rows.start)
 

@@ -37,7 +37,7 @@ from mmc.jobs.statistics.profiled_limits import profiled_limits
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
-from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums, rate_share, totals
+from mmc.jobs.statistics.simulated import SimulatedSums, TemplateErrors, TemplateSums, rate_share, totals
 from mmc.jobs.statistics.summaries import Summaries
 
 PROBES = 512
@@ -88,6 +88,8 @@ class LimitProblem:
     """Their fits, by the kind of limits."""
     template: TemplateSums | None = None
     """What the error of the distribution follows from; None without bins that all points share."""
+    errors: TemplateErrors | None = None
+    """Without such bins, the error of the distribution at :attr:`points`."""
 
     @classmethod
     def of(
@@ -254,23 +256,26 @@ class LimitProblem:
         if not self.expects_simulation:
             return SimulatedSums(rates, whole.sums[0], None, None, None)
         covariance = self.luminosity**2 * self._rate_covariance
-        return SimulatedSums(rates, whole.sums[0], whole.products[0], covariance, self.template)
+        return SimulatedSums(rates, whole.sums[0], whole.products[0], covariance, self.template, errors=self.errors)
+
+    @property
+    def knows_errors(self) -> bool:
+        """Whether limits include the error of the simulation, and weights are known at all points."""
+        return self.expects_simulation and self.file.has_morphing
 
     def with_template(self, filled: Filled, known: npt.NDArray[np.bool_]) -> "LimitProblem":
-        """The same with the error of a distribution in bins, where limits include it and weights are known at all
-        points.
+        """The same with the error of a distribution in bins, if it is known.
 
         :param known: whether the likelihood uses each bin
         """
-        if not (self.expects_simulation and self.file.has_morphing and filled.of_samples.size):
+        if not (self.knows_errors and filled.of_samples.size):
             return self
         own, part = self.file.cross_sections, filled.n_events / self.file.n_events
         sums = filled.of_samples, filled.template.products, known, self.true_coefficients
         labels, each = np.arange(filled.of_samples.shape[1]), filled.parts
         members = np.array([self.file.members_of(labels)[name] for name in each], dtype=bool).reshape(-1, len(labels))
         products = np.array([part.products for part in each.values()]).reshape(-1, *filled.template.products.shape)
-        floats = members, products
-        return replace(self, template=TemplateSums(*sums, own.of_samples, own.common_of(), part, *floats))
+        return replace(self, template=TemplateSums(*sums, own.of_samples, own.common_of(), part, members, products))
 
     def per_simulated(self, n: float | Array, limits: Limits, *, rate: bool) -> Array:
         """f of N events at each of :attr:`points` (:mod:`mmc.jobs.statistics.simulated`).
@@ -282,8 +287,7 @@ class LimitProblem:
         """
         inside = limits.allowed(max(self.levels)).ravel()
         share = rate_share(self.log_rate, limits.log_likelihood, inside) if rate else 0.0
-        known = self.file.has_morphing
-        rows = self.coefficients if known else np.tile(self.true_coefficients, (len(self.points), 1))
+        rows = self.coefficients if self.file.has_morphing else np.tile(self.true_coefficients, (len(self.points), 1))
         return np.asarray(n * self.simulated_sums.per_event(rows, share, np.append(inside, False)))
 
     @cached_property
@@ -384,15 +388,14 @@ class LimitProblem:
         """The entries of result files that describe the data."""
         if self.expects_simulation:
             row = self.true_coefficients[np.newaxis]
-            size, effective = self.simulated.n_events, float(1.0 / self.simulated_sums.per_effective(row)[0])
+            known = self.simulated.n_events, float(1.0 / self.simulated_sums.per_effective(row)[0])
         else:
-            size, effective = len(self.asimov[1]), effective_size(self.asimov[1])
+            known = len(self.asimov[1]), effective_size(self.asimov[1])
         return {
             "n_expected": self.n_expected,
             "luminosity_pb": self.luminosity,
             "theta_true": self.named(self.theta_true),
             "include_xsec": bool(self.include_xsec),
-            "asimov_events": size,
-            "asimov_effective_events": effective,
+            **dict(zip(("asimov_events", "asimov_effective_events"), known, strict=True)),
             **({} if self.observed is None else {"n_observed": self.n_observed}),
         }

@@ -173,7 +173,7 @@ class Counted:
             return shape.mean_log(points, coefficients)
 
         near = np.concatenate([0.01 * np.eye(n), -0.01 * np.eye(n), np.zeros((1, n))])
-        simulation = Simulation(40.0 * sums, sums, products, 900.0 * products, None, file, near)
+        simulation = Simulation(40.0 * sums, sums, products, 900.0 * products, None, file, near, 1.3, 0.004)
         expected = Surface(simulation, replace(shape, mean_log=mean_log), 40.0, True)
         self.surface = Surface(simulation, shape, 40.0, True, expected)
 

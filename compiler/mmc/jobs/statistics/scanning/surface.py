@@ -5,13 +5,17 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array, EventFile, Events
+from mmc.jobs.statistics.closure.toys import blocks
+from mmc.jobs.statistics.event_errors import EventErrors
+from mmc.jobs.statistics.limits import Cloud
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.scanning.density import BinnedDensity, Density
 from mmc.jobs.statistics.scanning.minimum import Gradient
 from mmc.jobs.statistics.scanning.shape import Shape
-from mmc.jobs.statistics.simulated import FARTHEST, SimulatedSums, rate_share
+from mmc.jobs.statistics.simulated import FARTHEST, SimulatedSums, rate_share, relative_slope
 
 NEAR = 0.01
 """Points next to the true point are this part of the range of a parameter away from it."""
@@ -24,14 +28,51 @@ class Simulation(SimulatedSums):
     file: EventFile
     near: Array
     """Points next to the true point and, as the last row, the true point: shape (points, parameters)."""
+    relative: float = 1.0
+    """V/D over 1/n, and ± C/√D: those next to the true point, for a likelihood without bins at all points."""
+    both: float = 0.0
 
     @classmethod
     def of(cls, problem: LimitProblem, density: Density) -> "Simulation":
         """The sums of a problem, with those of the bins of its likelihood if it has some."""
-        template = density.template if isinstance(density, BinnedDensity) else None
         steps = np.diag([NEAR * (axis[-1] - axis[0]) for axis in problem.grid.axes.values()])
         near = problem.theta_true + np.concatenate([steps, -steps, np.zeros((1, len(steps)))])
-        return cls(**vars(replace(problem, template=template).simulated_sums), file=problem.file, near=near)
+        if isinstance(density, BinnedDensity):
+            own = replace(problem, template=density.template).simulated_sums
+            return cls(**vars(own), file=problem.file, near=near)
+        own, beside = problem.simulated_sums, replace(problem, grid=Cloud(problem.grid.axes, places=near[:-1]))
+        errors = EventErrors.of(beside)
+        if errors is None:
+            return cls(**vars(own), file=problem.file, near=near)
+        events, rows = problem.asimov_events, beside.coefficients
+        for some in blocks(len(events.x), len(near)):
+            errors.add(density.logs(near, rows, events.take(some)), some)
+        of_shape, both = replace(own, errors=errors.errors).of_shape(rows, np.arange(len(near)) < len(near) - 1)
+        relative = float(of_shape[-1] / own.per_effective(rows)[-1])
+        return cls(**vars(own), file=problem.file, near=near, relative=relative, both=float(both[-1]))
+
+    def of_shape(self, coefficients: Array, near: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
+        """V/D and ± C/√D at points with these morphing coefficients."""
+        if self.template is not None:
+            return super().of_shape(coefficients, near)
+        return self.relative * self.per_effective(coefficients), np.full(len(coefficients), self.both)
+
+    def per_event_slope(self, coefficients: Array, gradients: Array, rate_share: float, share_slope: Array) -> Array:
+        """The derivatives of f/N by the parameters at a point, of a likelihood without bins; shape (parameters,).
+
+        :param coefficients: morphing coefficients of the point, shape (benchmarks,)
+        :param gradients: their derivatives, shape (parameters, benchmarks)
+        :param share_slope: the derivatives of ``rate_share``, shape (parameters,)
+        """
+        assert self.template is None
+        of_rate = relative_slope(coefficients, self.covariance, self.rates)
+        of_shape = self.relative * relative_slope(coefficients, self.products, self.sums)
+        row, product = coefficients[np.newaxis], rate_share * (1.0 - rate_share)
+        by_share = float(self.of_rate(row)[0] - self.relative * self.per_effective(row)[0])
+        if product > 0.0:
+            by_share += self.both * (1.0 - 2.0 * rate_share) / product**0.5
+        slopes = gradients @ (rate_share * of_rate + (1.0 - rate_share) * of_shape)
+        return np.asarray(slopes + share_slope * by_share)
 
 
 @dataclass(frozen=True)

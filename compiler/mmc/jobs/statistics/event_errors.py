@@ -1,0 +1,71 @@
+"""The statistical error of the simulation in a likelihood of single events.
+
+Every event is a bin of its own in the formulas of :mod:`mmc.jobs.statistics.simulated`, with the probability p_i of the
+event at the true point and l_i = ln r(x_i | θ) / r(x_i | θ_true), less its mean:
+
+    D = Σ_i l_i² p_i,    V = Σ_i l_i² p_i² + Σ_k (ε_k² - 1/n_k) (Σ_{i in k} l_i p_i)².
+
+N² V is the variance of ln L(θ) - ln L(θ_true) of N expected events from the simulated ones. To first order it is also
+that of N data from the normalisation of the ratio over these events, and from the cross section of sample k with which
+the ratio was learned.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from mmc.jobs.madminer.event_file import Array
+from mmc.jobs.statistics.histograms import IMPOSSIBLE
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.simulated import TemplateErrors
+
+
+class EventErrors:
+    """Sums of the log ratios of the events that make a likelihood, at all points."""
+
+    def __init__(self, problem: LimitProblem, probabilities: Array, labels: npt.NDArray[np.intp]) -> None:
+        """
+        :param probabilities: of the events at the true point, shape (events,)
+        :param labels: the sample of each event, shape (events,)
+        """
+        self._problem, self._shares, self._labels = problem, probabilities, labels
+        n_points, self._n_samples = len(problem.points), max(len(problem.file.samples), 1)
+        self._of_samples = np.zeros((n_points, self._n_samples))
+        self._linear, self._quadratic = np.zeros(n_points), np.zeros((n_points, 2))
+
+    @classmethod
+    def of(cls, problem: LimitProblem) -> "EventErrors | None":
+        """Those of the events of :attr:`LimitProblem.asimov`; None if the error of the simulation is not known."""
+        if not problem.knows_errors:
+            return None
+        return cls(problem, problem.asimov[1], problem.file.labels(problem.simulation))
+
+    def add(self, logs: Array, rows: slice) -> None:
+        """Add the log ratios of some of the events, shape (points, events); the last point is the true one."""
+        p, labels = self._shares[rows], self._labels[rows]
+        changes = np.clip(logs - logs[-1], IMPOSSIBLE, -IMPOSSIBLE)
+        of_samples = np.zeros((len(p), self._n_samples))
+        of_samples[np.arange(len(p)), labels] = p
+        self._of_samples += changes @ of_samples
+        self._linear += changes @ np.square(p)
+        self._quadratic += np.square(changes) @ np.stack([p, np.square(p)], axis=1)
+
+    @property
+    def errors(self) -> TemplateErrors:
+        """The error of the distribution at all points."""
+        problem, p = self._problem, self._shares
+        cross_sections, part = problem.file.cross_sections, len(p) / problem.file.n_events
+        mean, whole = self._of_samples.sum(axis=1), np.square(p).sum()
+        shares = np.bincount(self._labels, p, self._n_samples)
+        of_samples = self._of_samples - np.outer(mean, shares)
+        data = self._quadratic[:, 0] - np.square(mean)
+        variance = self._quadratic[:, 1] - 2.0 * mean * self._linear + np.square(mean) * whole
+        rates, common = cross_sections.of_samples @ problem.true_coefficients, cross_sections.common_of()
+        covariance = part * (self._linear - mean * whole) + (of_samples * rates / rates.sum()) @ common
+        return TemplateErrors(
+            mean,
+            np.maximum(data, 0.0),
+            np.maximum(variance + np.square(of_samples) @ common, 0.0),
+            covariance,
+            of_samples,
+            np.sign(problem.expected - problem.expected[-1]),
+        )
