@@ -8,7 +8,11 @@ event at the true point and l_i = ln r(x_i | θ) / r(x_i | θ_true), less its me
 N² V is the variance of ln L(θ) - ln L(θ_true) of N expected events from the simulated ones. To first order it is also
 that of N data from the normalisation of the ratio over these events, and from the cross section of sample k with which
 the ratio was learned.
+
+Scans have the same at any point to first order, with l_i = (θ - θ_true) t_i and the score t_i at the true point.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +20,7 @@ import numpy.typing as npt
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.histograms import IMPOSSIBLE
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.simulated import TemplateErrors
+from mmc.jobs.statistics.simulated import SAME, TemplateErrors
 
 
 class EventErrors:
@@ -69,3 +73,67 @@ class EventErrors:
             of_samples,
             np.sign(problem.expected - problem.expected[-1]),
         )
+
+
+@dataclass(frozen=True)
+class ScoreErrors:
+    """The same errors to first order in the distance δ from the true point: D = δ B δ, V = δ A δ and C = h δ."""
+
+    truth: Array
+    """The true point, shape (parameters,)."""
+    data: Array
+    """B, shape (parameters, parameters)."""
+    variance: Array
+    """A, of the same shape."""
+    covariance: Array
+    """h, shape (parameters,)."""
+    growth: Array
+    """The derivatives of the expected events by the parameters, shape (parameters,)."""
+
+    @classmethod
+    def of(cls, problem: LimitProblem, scores: Array) -> "ScoreErrors":
+        """The errors of the events of :attr:`LimitProblem.asimov`, from their scores at the true point.
+
+        :param scores: shape (events, parameters)
+        """
+        p, labels, cross_sections = (
+            problem.asimov[1],
+            problem.file.labels(problem.simulation),
+            problem.file.cross_sections,
+        )
+        rates, common = cross_sections.of_samples @ problem.true_coefficients, cross_sections.common_of()
+        centred = scores - p @ scores
+        of_samples = np.stack([np.bincount(labels, p * t, len(common)) for t in centred.T], axis=1)
+        squared = np.square(p)[:, np.newaxis] * centred
+        return cls(
+            problem.theta_true,
+            (p[:, np.newaxis] * centred).T @ centred,
+            squared.T @ centred + (of_samples.T * common) @ of_samples,
+            len(p) / problem.file.n_events * squared.sum(axis=0) + (rates / rates.sum() * common) @ of_samples,
+            problem.file.gradients(problem.theta_true) @ problem.rate_sums,
+        )
+
+    def errors(self, points: Array) -> TemplateErrors:
+        """The error of the distribution at points (points, parameters), without its parts of the samples."""
+        away = points - self.truth
+        data, variance = (np.einsum("pi,ij,pj->p", away, own, away) for own in (self.data, self.variance))
+        nothing = np.zeros(len(points))
+        return TemplateErrors(
+            nothing,
+            np.maximum(data, 0.0),
+            np.maximum(variance, 0.0),
+            away @ self.covariance,
+            nothing[:, np.newaxis],
+            np.sign(away @ self.growth),
+        )
+
+    def with_slopes(self, point: Array) -> tuple[float, float, Array, Array]:
+        """V/D and ± C/√D at a point, and their derivatives by the parameters; 0 where D vanishes."""
+        away = point - self.truth
+        own, sign = self.data @ away, float(np.sign(away @ self.growth))
+        data = float(away @ own)
+        if data <= SAME:
+            return 0.0, 0.0, np.zeros(len(point)), np.zeros(len(point))
+        ratio, both = float(away @ self.variance @ away) / data, sign * float(away @ self.covariance) / data**0.5
+        slopes = 2.0 * (self.variance @ away - ratio * own) / data
+        return ratio, both, slopes, sign * self.covariance / data**0.5 - both * own / data
