@@ -19,7 +19,8 @@ Distributions of two regions without common events depend on the same samples, a
 
     x_rk = ± √(q_rate,r N_r) S_rk / μ_r,    y_rk = √((q_r - q_rate,r) N_r / D_r) Σ_b l_b S_rbk / S_r
 
-of sample k, t_rs = Σ_k (ε_k² - 1/n_k) (x_rk y_sk + y_rk x_sk + y_rk y_sk), with y_rk = 0 where it is not known, and c_rs = 0.
+of sample k, t_rs = Σ_k (ε_k² - 1/n_k) (x_rk y_sk + y_rk x_sk + y_rk y_sk), with y_rk = 0 where it is not known, and
+c_rs = 0.
 Between regions with common events t_rs has the integration alone, ε_k², and the distributions without the part of the
 integration, Σ_k ε_k² (2 x_rk + y_rk) y_rk of q_r g_r, have the correlation
 c_rs = √(p_r p_s) Σ_{both} w_r w_s / (Σ w_r² Σ w_s²)^½ with the sums over all events. The part

@@ -18,7 +18,8 @@ is of the rate, and the covariance C of the distribution with the relative error
     f(θ) / N = c v + (1 - c) V/D ± 2 (c (1 - c) C² / D)^½,    ± the sign of μ(θ) - μ(θ_true).
 
 For events of one sample with equal weights V/D is 1/n, as for Poisson numbers. In a likelihood of single events each is
-a bin (:mod:`mmc.jobs.statistics.event_errors`). Where neither is known V/D is 1/n, and C is 0. Combinations of several regions: :mod:`mmc.jobs.statistics.joint_errors`.
+a bin (:mod:`mmc.jobs.statistics.event_errors`). Where neither is known V/D is 1/n, and C is 0. Combinations of several
+regions: :mod:`mmc.jobs.statistics.joint_errors`.
 """
 
 from collections.abc import Sequence
