@@ -173,7 +173,8 @@ def density(problem: LimitProblem, settings: BaselineSettings) -> tuple[LimitPro
     row = problem.true_coefficients
     if settings.baseline == TRUTH.name:
         totals = problem.file.part("rest").weights.sum(axis=0)
-        return replace(problem, simulation="rest"), TruthDensity(row, totals)
+        # observed events have no latent variables
+        return replace(problem, simulation="rest", observed=None), TruthDensity(row, totals)
     if settings.baseline == RATE.name:
         own, columns, binning = _counting(problem), [0], _ONE_BIN
         filled = fill(problem, problem.rate_partition, binning, columns)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from mmc.compiler.settings.baselines import BaselineSettings
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.baselines import LIKELIHOODS, density
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.scanning.surface import expected_surface
+from mmc.jobs.statistics.scanning.surface import expected_surface, surfaces
+from mmc.jobs.statistics.summaries import Summaries
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.steps.test_report import SCHEMA, Page
@@ -118,3 +120,15 @@ def test_scans_without_bins_have_the_error_of_the_simulation_of_the_grid(tmp_pat
         np.testing.assert_allclose(own.widening(problem.points)[around], 1.0 + grid.per_simulated[around], rtol=0.02)
         found.append(float(grid.per_simulated[-1]))
     assert found[1] > 1.2 * found[0] > 0.4
+
+
+def test_scans_of_the_truth_leave_observed_events_out(tmp_path: Path, toy_events: Path) -> None:
+    """Their latent variables are not known; the rate is scanned with them."""
+    limits = Learning(tmp_path, toy_events, ranges=RANGES).limits
+    problem = LimitProblem.of(EventFile.of(toy_events / "events.h5", limits), limits)
+    observed = replace(problem, observed=Summaries(np.zeros((5, 3)), np.full(5, 0.2)), n_observed=5.0)
+    found = {
+        name: set(surfaces(*density(observed, BaselineSettings(limits=limits, baseline=name))))
+        for name in ("rate", "truth")
+    }
+    assert found == {"rate": {"", "observed"}, "truth": {""}}
