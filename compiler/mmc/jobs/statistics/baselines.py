@@ -40,7 +40,7 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     ratio = BinnedRatio.of(filled.template.sums, problem.coefficients, problem.true_coefficients)
     histogram = FilledHistogram(ratio.varied(filled, profiled=problem.profiled), np.ones(1))
     gain = histogram if len(histogram.histogram.up) else None
-    data = ShapeLikelihood(0.0, gain, np.zeros((GROUPS, 1)), histogram)
+    data = ShapeLikelihood(0.0, gain, np.zeros((GROUPS, 1)), histogram=histogram)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(Evidence(problem, limits, rate=rate))
@@ -101,6 +101,7 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
         reference=Summaries(population.x[:, columns], population.probabilities(problem.true_coefficients)),
         observed=observed,
         truth=problem.true_coefficients,
+        integration=problem.integration,
         profiled=problem.profiled,
     )
     if result.binned is not None:

@@ -35,6 +35,7 @@ class EventErrors:
         n_points, self._n_samples = len(problem.points), max(len(problem.file.samples), 1)
         self._of_samples = np.zeros((n_points, self._n_samples))
         self._linear, self._quadratic = np.zeros(n_points), np.zeros((n_points, 2))
+        self._ratios, self._reference = np.zeros((n_points, self._n_samples)), np.zeros(self._n_samples)
 
     @classmethod
     def of(cls, problem: LimitProblem) -> "EventErrors | None":
@@ -45,13 +46,45 @@ class EventErrors:
 
     def add(self, logs: Array, rows: slice) -> None:
         """Add the log ratios of some of the events, shape (points, events); the last point is the true one."""
-        p, labels = self._shares[rows], self._labels[rows]
-        changes = np.clip(logs - logs[-1], IMPOSSIBLE, -IMPOSSIBLE)
-        of_samples = np.zeros((len(p), self._n_samples))
-        of_samples[np.arange(len(p)), labels] = p
-        self._of_samples += changes @ of_samples
+        p, changes = self._shares[rows], np.clip(logs - logs[-1], IMPOSSIBLE, -IMPOSSIBLE)
+        self._of_samples += changes @ self._by_sample(p, rows)
         self._linear += changes @ np.square(p)
         self._quadratic += np.square(changes) @ np.stack([p, np.square(p)], axis=1)
+
+    def add_ratios(self, ratios: Array, reference: Array, rows: slice) -> None:
+        """Add the ratios, whose mean is 1, of some events with these probabilities at the denominator."""
+        own = self._by_sample(reference, rows)
+        self._ratios += ratios @ own
+        self._reference += own.sum(axis=0)
+
+    def _by_sample(self, values: Array, rows: slice) -> Array:
+        """The values of some events in the column of the sample of each, shape (events, samples)."""
+        found = np.zeros((len(values), self._n_samples))
+        found[np.arange(len(values)), self._labels[rows]] = values
+        return found
+
+    @property
+    def changes(self) -> Array:
+        """By how much the mean of ln r / r(θ_true) over the events changes with the error of the integration of each
+        sample, shape (samples, points)."""
+        shares, errors = np.bincount(self._labels, self._shares, self._n_samples), self._integration
+        mean = self._of_samples.sum(axis=1)
+        changed = (mean[:, np.newaxis] + errors * self._of_samples) / (1.0 + errors * shares)
+        return np.asarray(changed.T - mean)
+
+    @property
+    def normalisation_changes(self) -> Array:
+        """By how much ln r changes if these events normalise it; 0 if they do not, of the same shape."""
+        errors = self._integration
+        whole, norms = self._reference.sum(), self._ratios.sum(axis=1)
+        if not whole:
+            return np.zeros(self._ratios.T.shape)
+        changed = (norms[:, np.newaxis] + errors * self._ratios) / (whole + errors * self._reference)
+        return np.asarray(-np.log(np.maximum(changed, 1e-12) / np.maximum(norms / whole, 1e-12)[:, np.newaxis]).T)
+
+    @property
+    def _integration(self) -> Array:
+        return np.nan_to_num(self._problem.file.cross_sections.integration)
 
     @property
     def errors(self) -> TemplateErrors:

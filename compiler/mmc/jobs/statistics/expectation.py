@@ -32,15 +32,32 @@ class Expectation:
         if self._errors is not None:
             self._errors.add(logs, rows)
         if self._reference is not None:
-            self._ratios += np.exp(np.minimum(logs, 100.0)) @ by_group(self._reference[rows], rows.start)
+            ratios = np.exp(np.minimum(logs, 100.0))
+            self._ratios += ratios @ by_group(self._reference[rows], rows.start)
+            if self._errors is not None:
+                self._errors.add_ratios(ratios, self._reference[rows], rows)
 
     @property
     def likelihood(self) -> ShapeLikelihood:
         """The likelihood of the Asimov data, with its replicas."""
-        replicas = _left_out(self._logs, self._shares)
+        mean, errors = self._logs.sum(axis=1), self._errors
+        norms, changes = self.of_normalisation
+        changed = None if errors is None else mean + errors.changes + (0.0 if changes is None else changes)
+        return ShapeLikelihood(mean, None, _left_out(self._logs, self._shares) + norms, changed)
+
+    def observed(self, mean_log: Array) -> ShapeLikelihood:
+        """The likelihood of observed events with this mean log ratio: these events alone normalise the ratio."""
+        norms, changes = self.of_normalisation
+        return ShapeLikelihood(mean_log, None, mean_log + norms, None if changes is None else mean_log + changes)
+
+    @property
+    def of_normalisation(self) -> tuple[Array, Array | None]:
+        """By how much ln r changes without one group of events each (groups, points), and with the error of the
+        integration of each sample (samples, points); the latter is None if it is not known."""
+        groups, errors = np.zeros(self._logs.T.shape), self._errors
         if self._reference is not None:
-            replicas = replicas - np.log(np.maximum(_left_out(self._ratios, self._reference), 1e-12))
-        return ShapeLikelihood(self._logs.sum(axis=1), None, replicas)
+            groups = -np.log(np.maximum(_left_out(self._ratios, self._reference), 1e-12))
+        return groups, None if errors is None else errors.normalisation_changes
 
 
 def _left_out(sums: Array, shares: Array) -> Array:

@@ -263,19 +263,16 @@ class LimitProblem:
         """Whether limits include the error of the simulation, and weights are known at all points."""
         return self.expects_simulation and self.file.has_morphing
 
-    def with_template(self, filled: Filled, known: npt.NDArray[np.bool_]) -> "LimitProblem":
-        """The same with the error of a distribution in bins, if it is known.
+    @property
+    def integration(self) -> Array | None:
+        """The relative errors of the cross sections of the samples; 0 where they are not known, and None without."""
+        return np.nan_to_num(self.file.cross_sections.integration) if self.knows_errors else None
 
-        :param known: whether the likelihood uses each bin
-        """
+    def with_template(self, filled: Filled, known: npt.NDArray[np.bool_]) -> "LimitProblem":
+        """The same with the error of a distribution in bins, of which the likelihood uses the ``known`` ones."""
         if not (self.knows_errors and filled.of_samples.size):
             return self
-        own, part = self.file.cross_sections, filled.n_events / self.file.n_events
-        sums = filled.of_samples, filled.template.products, known, self.true_coefficients
-        labels, each = np.arange(filled.of_samples.shape[1]), filled.parts
-        members = np.array([self.file.members_of(labels)[name] for name in each], dtype=bool).reshape(-1, len(labels))
-        products = np.array([part.products for part in each.values()]).reshape(-1, *filled.template.products.shape)
-        return replace(self, template=TemplateSums(*sums, own.of_samples, own.common_of(), part, members, products))
+        return replace(self, template=TemplateSums.of(self.file, filled, known, self.true_coefficients))
 
     def per_simulated(self, n: float | Array, limits: Limits, *, rate: bool) -> Array:
         """f of N events at each of :attr:`points` (:mod:`mmc.jobs.statistics.simulated`).
@@ -293,7 +290,8 @@ class LimitProblem:
     @cached_property
     def _expected_varied(self) -> Array:
         """The expected events with each independent error of the cross sections: shape (changes, points)."""
-        changes = independent_changes(self._rate_covariance)
+        known = self.file.cross_sections if self.expects_simulation else None
+        changes = independent_changes(self._rate_covariance) if known is None else known.changes
         return np.asarray(self.expected + self.luminosity * changes @ self.coefficients.T)
 
     @property
@@ -352,7 +350,7 @@ class LimitProblem:
             found[name] = replace(limits, scans=self.scanned.get(name), fitted=self.fitted.get(name))
             if shape.gain is not None:
                 expected_events = self.expected if rate else None
-                varied = None if limits.varied is None else self._expected_varied
+                varied = self._expected_varied if rate else [None] * len([] if limits.varied is None else limits.varied)
                 own = profiled_limits(limits, shape.gain, n, expected_events, varied, is_expected=not data_name)
                 name = "_".join([*filter(None, names), "with_systematics"])
                 found[name] = replace(own, scans=self.scanned.get(name), fitted=self.fitted.get(name))
@@ -376,13 +374,14 @@ class LimitProblem:
         limits = Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total), n_measured)
         if shape.replicas is None:
             return limits
-        replicas = n * shape.replicas
+        replicas, changed = n * shape.replicas, [] if shape.changed is None else list(shape.changed)
         if not rate:
-            return replace(limits, replicas=replicas)
-        ns = [mu[-1] if expected else n for mu in self._expected_varied]
-        varied = [m * shape.mean_log + self.poisson(m, mu) for m, mu in zip(ns, self._expected_varied, strict=True)]
-        nominal = self.poisson(n)
-        return replace(limits, replicas=replicas + nominal, varied=np.reshape(varied, (len(ns), len(nominal))))
+            return replace(limits, replicas=replicas, varied=n * np.array(changed) if changed else None)
+        mus, nominal = self._expected_varied, self.poisson(n)
+        means = [shape.mean_log] * (len(mus) - len(changed)) + changed
+        each = [(mu[-1] if expected else n, mu, mean) for mu, mean in zip(mus, means, strict=True)]
+        varied = [m * mean + self.poisson(m, mu) for m, mu, mean in each]
+        return replace(limits, replicas=replicas + nominal, varied=np.reshape(varied, (len(mus), len(nominal))))
 
     def summary(self) -> dict[str, Any]:
         """The entries of result files that describe the data."""

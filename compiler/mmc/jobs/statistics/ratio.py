@@ -60,8 +60,10 @@ class _Ratio:
         """Calibrate log ratios of the network, at all points or some."""
         return logs if self._calibration is None else self._calibration.apply(logs, points)
 
-    def expected(self, simulated: Evaluated, reference: Array, errors: EventErrors | None = None) -> ShapeLikelihood:
-        """The likelihood of the Asimov data.
+    def likelihoods(
+        self, simulated: Evaluated, reference: Array, errors: EventErrors | None = None
+    ) -> tuple[ShapeLikelihood, ShapeLikelihood]:
+        """The likelihoods of the Asimov data and of the observed events.
 
         :param simulated: the ratio of the events that calibrate it
         :param reference: the probabilities of these events at the denominator
@@ -69,13 +71,13 @@ class _Ratio:
         """
         problem = self._problem
         if not problem.expects_simulation:
-            return ShapeLikelihood(self.asimov.mean)
+            return ShapeLikelihood(self.asimov.mean), ShapeLikelihood(self.observed)
         _, probabilities = problem.asimov
         calibrated = None if self._calibration is None else reference
         expectation = Expectation(probabilities, calibrated, len(problem.points), errors)
         for rows, logs in simulated:
             expectation.add(self.transform(logs), rows)
-        return expectation.likelihood
+        return expectation.likelihood, expectation.observed(self.observed)
 
     @property
     def mean_ratio(self) -> MeanRatio:
@@ -142,7 +144,7 @@ class _RatioVariations:
             for rows in blocks(len(problem.population.x), len(problem.points)):
                 ratio.add(varied(problem.points, problem.population.x[rows]), rows, p)
             _add_observed([ratio], problem, varied)
-            expected.append(ratio.expected(simulated, reference).mean_log)
+            expected.append(ratio.likelihoods(simulated, reference)[0].mean_log)
             observed.append(ratio.observed)
             means[variation.name] = ratio.mean_ratio
         return cls(problem, variations, np.stack(expected), np.stack(observed), means)
@@ -196,7 +198,7 @@ def ratio_result(
     _add_observed(ratios, problem, log_ratio)
 
     errors = EventErrors.of(problem)
-    expected, of_observed = final.expected(simulated, reference, errors), ShapeLikelihood(final.observed)
+    expected, of_observed = final.likelihoods(simulated, reference, errors)
     problem = replace(problem, errors=None if errors is None else errors.errors)
     judge_varied = None
     if problem.profiled and settings.profiles_nuisance:

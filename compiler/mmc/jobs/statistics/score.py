@@ -88,6 +88,7 @@ def score_result(
             reference=population.project(direction),
             observed=None if observed is None else observed.project(direction),
             truth=problem.true_coefficients,
+            integration=problem.integration,
         )
         return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction)), filled
 

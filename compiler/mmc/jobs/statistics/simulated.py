@@ -106,6 +106,17 @@ class TemplateSums:
     of_floating: Array = field(default_factory=lambda: np.zeros((0, 0, 0, 0)))
     """The :attr:`products` of the events with each factor, shape (factors, bins, benchmarks, benchmarks)."""
 
+    @classmethod
+    def of(cls, file: EventFile, filled: Filled, known: npt.NDArray[np.bool_], truth: Array) -> "TemplateSums":
+        """The sums of a histogram that knows those of each sample."""
+        own, part = file.cross_sections, filled.n_events / file.n_events
+        labels, each = np.arange(filled.of_samples.shape[1]), filled.parts
+        members = np.array([file.members_of(labels)[name] for name in each], dtype=bool).reshape(-1, len(labels))
+        products = np.array([floating.products for floating in each.values()])
+        in_bins = filled.of_samples, filled.template.products, known, truth
+        floats = members, products.reshape(-1, *filled.template.products.shape)
+        return cls(*in_bins, own.of_samples, own.common_of(), part, *floats)
+
     def errors(
         self, coefficients: Array, numbers: Array | None = None, factors: Array | None = None
     ) -> "TemplateErrors":
