@@ -46,6 +46,7 @@ from mmc.jobs.statistics.closure.toys import blocks, lowest, minus_2_log
 from mmc.jobs.statistics.ensemble_spread import EnsembleSpread
 from mmc.jobs.statistics.evaluated import Evaluated
 from mmc.jobs.statistics.evaluation import load_model
+from mmc.jobs.statistics.event_errors import EventErrors
 from mmc.jobs.statistics.expectation import Expectation
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.neyman import Cells, with_toys
@@ -233,9 +234,11 @@ def _unbinned(
         shift = Calibration.fit("normalisation", simulated, problem, denominator).apply(shift, EVERY)
     elif settings.calibration != "none":
         raise SystemExit(f"the coverage of ratios with `calibration: {settings.calibration}` is not measured")
-    expectation = Expectation(problem.asimov[1], events.probabilities(row), len(problem.points))
+    errors = EventErrors.of(problem)
+    expectation = Expectation(problem.asimov[1], events.probabilities(row), len(problem.points), errors)
     for rows, logs in simulated:
         expectation.add(logs + shift, rows)
+    problem = replace(problem, errors=None if errors is None else errors.errors)
 
     def cells() -> Cells:
         tested = Evaluated(log_ratio, problem.points, problem.file.part(problem.partition).x)

@@ -44,11 +44,15 @@ def region_size(region: Mapping[str, Any], level: str) -> str:
     >>> at_95 = {"allowed_fraction": 0.12, "allowed_area": 0.114, "allowed_area_error": 0.0021}
     >>> region_size({key: {"0.95": value} for key, value in at_95.items()}, "0.95")
     '11.4 ± 0.2 %'
+    >>> region_size({key: {"0.95": 0.1 * value} for key, value in at_95.items()}, "0.95")
+    '1.14 ± 0.02 %'
     """
     if not region["allowed_fraction"][level]:
         return "not resolved"
     error = region["allowed_area_error"].get(level)
-    return f"{100 * region['allowed_area'][level]:.1f}" + ("" if error is None else f" ± {100 * error:.1f}") + " %"
+    digits = 2 if error is not None and 0.0 < error < 0.0005 else 1
+    told = "" if error is None else f" ± {100 * error:.{digits}f}"
+    return f"{100 * region['allowed_area'][level]:.{digits}f}{told} %"
 
 
 def critical_values(toys: Mapping[str, Any]) -> list[str]:

@@ -35,7 +35,7 @@ def test_combinations_are_compared(tmp_path: Path) -> None:
     found = Comparison.of(*runs, old, new)
     assert list(found.limits) == ["both.rate"]
     lines = [" ".join(line.split()) for line in found.summary()]
-    assert "both.rate 20.0 % 10.0 % passed passed" in lines
+    assert "both.rate 20.0 ± 1.0 % 10.0 ± 1.0 % passed passed" in lines
     assert [(entry.name, entry.pull) for entry in found.fisher] == [
         ("both.fisher: truth: c, c", pytest.approx(0.2**0.5 * 2))
     ]
@@ -43,7 +43,8 @@ def test_combinations_are_compared(tmp_path: Path) -> None:
 
 def _results(share: float, entry: float) -> dict[str, Any]:
     """The results of a run with nothing but combinations."""
-    limits = {"confidence_levels": [0.95], "allowed_fraction": {"0.95": share}, "verdict": "passed", "grid": "x.npz"}
+    areas = {"allowed_fraction": {"0.95": share}, "allowed_area": {"0.95": share}, "allowed_area_error": {"0.95": 0.01}}
+    limits = {"confidence_levels": [0.95], **areas, "verdict": "passed", "grid": "x.npz"}
     truth = {"matrix": [[entry]], "standard_errors": [[entry / 2]]}
     information = {"parameters": ["c"], "information": {"truth": truth}}
     empty = {"baselines": [], "methods": [], "groups": {}, "events": None, "fisher_information": None}

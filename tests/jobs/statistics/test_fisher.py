@@ -166,3 +166,14 @@ def test_events_and_bins_that_cannot_occur_carry_no_information() -> None:
     template = Template.of(np.array([0, 2]), events, 4)
     assert truth_information(events, row, gradients, 2.0)[0] == pytest.approx(np.array([[0.5]]))
     assert binned_information(template, row, gradients, 2.0)[0] == pytest.approx(np.array([[0.5]]))
+
+
+def test_errors_of_eigenvalues_are_the_spread_of_matrices_with_these_entries() -> None:
+    random, names = np.random.default_rng(8), ["c1", "c2"]
+    matrix, root = np.array([[5.0, 1.0], [1.0, 2.0]]), 0.05 * random.normal(size=(6, 2, 2))
+    root = root + root.transpose(0, 2, 1)
+    changes = np.einsum("sk,kij->sij", random.normal(size=(20_000, 6)), root)
+    found = Information(matrix, np.einsum("kij,klm->ijlm", root, root)).figures(names)["eigenvectors"]
+    spread = np.linalg.eigvalsh(matrix + changes).std(axis=0)[::-1]
+    np.testing.assert_allclose([entry["standard_error"] for entry in found], spread, rtol=0.03)
+    np.testing.assert_allclose([entry["information"] for entry in found], np.linalg.eigvalsh(matrix)[::-1])

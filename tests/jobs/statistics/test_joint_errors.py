@@ -289,3 +289,18 @@ def test_the_integration_is_common_to_regions_with_common_events() -> None:
     assert f.factor[-1] > 0.5
     assert found.factor == pytest.approx(f.factor, rel=0.01)
     assert found.of_shared < 0.01 * f.factor[-1]
+
+
+def test_distributions_without_bins_have_the_errors_of_their_samples_too() -> None:
+    """Single events whose errors are known at all points, as they are written and read."""
+    places = np.array([[0.2, 0.2, 0.1, 0.3], [0.1, 0.5, 0.2, 0.1]])
+    binned, single, unknown = exact_regions(places, ((0, 1), (2, 3)), 0.05), [], []
+    for region in binned:
+        assert region.simulated is not None and region.simulated.template is not None
+        errors = region.simulated.template.errors(ROWS)
+        for found, known in ((single, errors), (unknown, None)):
+            own = replace(region, histograms={}, simulated=replace(region.simulated, template=None, errors=known))
+            found.append(replace(RegionLikelihood.read(own.arrays(), GRID), coefficients=ROWS))
+    factors = [JointError.of(regions, "").factor for regions in (binned, single, unknown)]
+    np.testing.assert_allclose(factors[1], factors[0])
+    assert np.abs(factors[2] / factors[0] - 1.0).max() > 0.05

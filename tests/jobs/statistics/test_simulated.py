@@ -1,13 +1,17 @@
 """The error of the simulation of a rate and a distribution together, against repeated simulations."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.statistics.event_errors import EventErrors
 from mmc.jobs.statistics.histograms import Filled
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums, n_samples, rate_share
+from mmc.jobs.statistics.simulated import SimulatedSums, TemplateErrors, TemplateSums, n_samples, rate_share
 
 from tests.jobs.learning_jobs import Learning
 
@@ -112,6 +116,37 @@ def test_minus_2_log_at_the_true_point_of_repeated_simulations(rate: bool, integ
     assert found == pytest.approx(expected, rel=0.06)
     poisson = truth.sum() * simulated.per_effective(rows[-1:])
     assert poisson != pytest.approx(expected, rel=0.2), "N/n is another number"
+
+    single = replace(simulated, template=None, errors=errors_of_events(np.log(bins), of_samples, numbers, integration))
+    np.testing.assert_allclose(truth.sum() * single.per_event(rows, share, near), found, rtol=0.02)
+
+
+def errors_of_events(
+    logs: np.ndarray, of_samples: np.ndarray, numbers: np.ndarray, integration: np.ndarray
+) -> TemplateErrors:
+    """The errors of the same likelihood without bins: of all events of each sample in each bin, in two blocks.
+
+    :param logs: ln r of an event in each bin up to a number for each point, shape (points, bins)
+    """
+    counts = np.rint(numbers).astype(int).T.ravel()  # of each sample in each bin
+    bins, labels = (np.repeat(each.ravel(), counts) for each in np.indices((4, 2)))
+    weights = np.repeat((of_samples / numbers.T[:, :, np.newaxis]).reshape(-1, 2), counts, axis=0)
+    common, of_all = integration**2 - 1.0 / SAMPLES, of_samples.sum(axis=0)
+    file = SimpleNamespace(
+        samples=[{}, {}],
+        n_events=len(bins),
+        cross_sections=SimpleNamespace(of_samples=of_all, common_of=lambda: common),
+    )
+    problem: Any = SimpleNamespace(
+        points=np.zeros((len(logs), 1)),
+        file=file,
+        true_coefficients=np.array([1.0, 0.0]),
+        expected=np.array([1.0 + THETA, 1.0 - THETA, 1.0]),
+    )
+    errors = EventErrors(problem, weights[:, 0] / weights[:, 0].sum(), labels)
+    for rows in (slice(0, 5000), slice(5000, None)):
+        errors.add(logs[:, bins[rows]] + np.array([[0.3], [-0.2], [2.0]]), rows)
+    return errors.errors
 
 
 def test_at_the_true_point_without_other_points_in_the_region() -> None:

@@ -322,8 +322,10 @@ def test_a_contour_of_a_rate_has_one_degree_of_freedom_and_an_ensemble_a_band() 
     # -2 ln λ = 16 r², times 0.8 and 1.2 at the ends of the band
     expected = [(3.841 / 16.0 / factor) ** 0.5 for factor in (1.2, 0.8, 1.0)]
     assert [band[band > 0.0].min(), band.max(), line.mean()] == pytest.approx(expected, rel=0.05)
-    text = _region_text({"rate": {"allowed_fraction": {"0.95": 0.25}}}, {"rate": ""}, [curve])
-    assert text.endswith("rate 25 %. Bands: ln λ of rate larger or smaller by the error of the training.")
+    at_95 = {"allowed_fraction": 0.25, "allowed_area": 0.241, "allowed_area_error": 0.003}
+    record = {key: {"0.95": value} for key, value in at_95.items()}
+    text = _region_text({"rate": record}, {"rate": ""}, [curve])
+    assert text.endswith("rate 24.1 ± 0.3 %. Bands: ln λ of rate larger or smaller by the error of the training.")
 
 
 def test_curves_of_one_parameter() -> None:

@@ -200,7 +200,7 @@ COMBINE = DeclaredStage(
     summary="Combine and shuffle all events",
     output="events",
     record="events.json",
-    version=6,
+    version=7,
     hours=48,
     is_in=_makes_events("combine"),
 )

@@ -81,6 +81,19 @@ class CrossSections:
         _, here, there = np.intersect1d(self.names, other.names, return_indices=True)
         return np.asarray(both + (self.of_samples[here].T * self.common_of()[here]) @ other.of_samples[there])
 
+    @property
+    def integration_changes(self) -> Array:
+        """The sums' independent errors from the integration, of each sample, shape (samples, benchmarks); 0 where it is
+        not known."""
+        return np.asarray(np.nan_to_num(self.integration)[:, np.newaxis] * self.of_samples)
+
+    @property
+    def changes(self) -> Array:
+        """Independent errors of the sums, shape (changes, benchmarks); the last ones are the
+        :attr:`integration_changes`."""
+        integration = self.integration_changes
+        return np.concatenate([independent_changes(self.covariance() - integration.T @ integration), integration])
+
     def common_of(self, part: float = 1.0) -> Array:
         """ε_k² - 1/n_k of a part of all events, shape (samples,)."""
         return np.asarray(np.nan_to_num(self.integration) ** 2 - 1.0 / (part * self.n_generated))

@@ -1,8 +1,8 @@
 """A summary of an event file, for logs, records and reports."""
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,25 @@ import numpy as np
 
 from mmc.errors import StepError
 from mmc.jobs.madminer import analysis_workarounds
+from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.madminer.event_origins import OriginSums
-from mmc.jobs.madminer.event_rows import block_rows, width
+from mmc.jobs.madminer.event_rows import block_rows, labels_of, width
 
 EVENTS = "events.h5"
 
 
 def event_record(
-    path: Path, *, only_background: bool = False, integration: Mapping[str, float] | None = None
+    path: Path,
+    *,
+    only_background: bool = False,
+    integration: Mapping[str, float] | None = None,
+    samples: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The number of events, and the cross section and effective sample size at every benchmark, as in MadMiner.
+
+    The errors of the cross sections are those of limits (:mod:`mmc.jobs.madminer.cross_sections`), which contain the
+    integration, and not Σ w² alone, as in MadMiner.
 
     ``warnings`` name observables that are missing in some events or constant, benchmarks without a positive cross
     section, and reweighted events that give less than the cross section.
@@ -30,6 +38,7 @@ def event_record(
 
     :param only_background: whether no sample of the file is a signal
     :param integration: the relative errors of the signal's cross sections from their integration, by benchmark
+    :param samples: those of the file as they are recorded; empty if they are not known
     :raises StepError: when weights are not finite, there is no signal event where there should be one, an
         uncertainty changes the sign of the cross section, or events of several benchmarks contradict each other
     """
@@ -43,8 +52,10 @@ def event_record(
     n_physical = int(data.n_benchmarks_phys)
     names = list(data.benchmarks)[:n_physical]
     every, sums_of_squares = np.zeros(len(data.benchmarks)), np.zeros(n_physical)
+    labels: Any = labels_of(str(path)) if samples else np.zeros(0)
+    of_samples = np.zeros((max(len(samples), 1), n_physical))
     observables = [_Observable(name) for name in data.observables]
-    batch = block_rows(width(path))
+    batch, n_read = block_rows(width(path)), 0
     factors, origins = data._calculate_sampling_factors(), OriginSums(n_physical)  # the last factor is for backgrounds
     for x, weights, origin in data.event_loader(
         batch_size=batch, include_nuisance_parameters=True, return_sampling_ids=True
@@ -53,6 +64,9 @@ def event_record(
             raise StepError("some weights are not finite")
         every += weights.sum(axis=0)
         sums_of_squares += (weights[:, :n_physical] ** 2).sum(axis=0)
+        rows = slice(n_read, n_read := n_read + len(weights))
+        for k in np.unique(labels[rows]):
+            of_samples[k] += weights[labels[rows] == k, :n_physical].sum(axis=0)
         origins.add(weights[:, :n_physical] / factors[origin, np.newaxis], origin)
         for observable, values in zip(observables, x.T, strict=True):
             observable.add(values)
@@ -64,6 +78,8 @@ def event_record(
         for name, total in zip(names, sums.tolist(), strict=True)
         if total < 0.0 or (total == 0.0 and data.morpher is not None)
     ]
+    every_sample = CrossSections.of((), samples, n_physical)
+    errors = replace(every_sample, of_samples=of_samples, products=np.diag(sums_of_squares)).covariance().diagonal()
     per_benchmark = dict(zip(names, data.n_events_generated_per_benchmark.tolist(), strict=True))
     sizes = np.divide(sums**2, sums_of_squares, out=np.zeros_like(sums), where=sums_of_squares > 0.0)
     return {
@@ -73,7 +89,7 @@ def event_record(
         "nuisance_parameters": {name: entry.systematic for name, entry in data.nuisance_parameters.items()},
         "cross_sections_pb": {
             name: [value, error]
-            for name, value, error in zip(names, sums.tolist(), np.sqrt(sums_of_squares).tolist(), strict=True)
+            for name, value, error in zip(names, sums.tolist(), np.sqrt(np.maximum(errors, 0.0)).tolist(), strict=True)
         },
         "effective_sample_size": dict(zip(names, sizes.tolist(), strict=True)),
         "warnings": [*flaws, *(text for observable in observables for text in observable.flaws)],

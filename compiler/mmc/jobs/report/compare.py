@@ -10,7 +10,7 @@ from mmc.jobs.report import figures
 from mmc.jobs.report.pictures import Picture, curves
 from mmc.jobs.report.results import Grid
 from mmc.jobs.report.run_folder import Run
-from mmc.tables import percent, table
+from mmc.tables import percent, region_size, table
 
 COLORS = ("#0072B2", "#D55E00")
 """The colours of the first run, A, and of the second run, B."""
@@ -205,8 +205,7 @@ def _measured(old: Mapping[str, Sequence[float]], new: Mapping[str, Sequence[flo
 
 
 def _share(record: Mapping[str, Any] | None, level: str) -> str:
-    fraction = None if record is None else record["allowed_fraction"].get(level)
-    return ABSENT if fraction is None else f"{100 * fraction:.1f} %"
+    return ABSENT if record is None or level not in record["allowed_fraction"] else region_size(record, level)
 
 
 def _short(value: Any) -> str:

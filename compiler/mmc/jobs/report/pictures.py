@@ -22,7 +22,7 @@ from mmc.jobs.report.figures import COLORS, Curve
 from mmc.jobs.report.fisher import Information, ellipse_figure
 from mmc.jobs.report.results import KINDS, Grid
 from mmc.jobs.statistics.closure.registry import TESTS
-from mmc.tables import coverages, percent, toys_in_words
+from mmc.tables import coverages, percent, region_size, toys_in_words
 
 MOST_PAIRS = 21
 """The largest number of figures of Fisher information, one for each pair of parameters: all pairs of seven."""
@@ -256,19 +256,20 @@ def _fisher(
 
 
 def _region_text(found: Mapping[str, Mapping[str, Any]], marks: Mapping[str, str], lines: Sequence[Curve] = ()) -> str:
-    """The allowed part of the grid of each method, and what dashes and bands mean.
+    """The allowed part of the grid of each method, as in the table, and what dashes and bands mean.
 
-    >>> _region_text({"alices": {"allowed_fraction": {"0.95": 0.25}}}, {"alices": ""})
-    'Fraction of the grid that is allowed at 95 %: alices 25 %.'
+    >>> at_95 = {"allowed_fraction": 0.25, "allowed_area": 0.241, "allowed_area_error": 0.003}
+    >>> _region_text({"alices": {key: {"0.95": value} for key, value in at_95.items()}}, {"alices": ""})
+    'Part of the grid that is allowed at 95 %: alices 24.1 ± 0.3 %.'
     """
     parts = []
     for name, record in found.items():
-        level, fraction = max(record["allowed_fraction"].items(), key=lambda item: float(item[0]))
-        parts.append(f"{name} {100 * fraction:.3g} %{marks[name]}")
+        level = max(record["allowed_fraction"], key=float)
+        parts.append(f"{name} {region_size(record, level)}{marks[name]}")
     dashed = " Dashed: closure failed." if any("failed" in marks[name] for name in found) else ""
     of_training = ", ".join(line.name for line in lines if line.training_error is not None)
     band = f" Bands: ln λ of {of_training} larger or smaller by the error of the training." if of_training else ""
-    return f"Fraction of the grid that is allowed at {percent(float(level))}: {'; '.join(parts)}.{dashed}{band}"
+    return f"Part of the grid that is allowed at {percent(float(level))}: {'; '.join(parts)}.{dashed}{band}"
 
 
 def _interval_text(

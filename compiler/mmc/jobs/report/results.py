@@ -225,10 +225,10 @@ def _warnings(
         if record["verdict"] == verdict
     ]
     verdicts += [
-        f"{record['name']}{title}: closure {record[kind]['verdict']}: {'; '.join(reasons)}"
+        f"{record['name']}{title}: closure {record[kind]['verdict']}: {'; '.join(_further(reasons, record))}"
         for record in records
         for kind, title in KINDS.items()
-        if (reasons := [text for text in record.get(kind, {}).get("reasons", ()) if text not in record["reasons"]])
+        if set(reasons := record.get(kind, {}).get("reasons", ())) - set(record["reasons"])
     ]
     verdicts += [
         f"{record['name']}{title}: {text}"
@@ -245,6 +245,12 @@ def _warnings(
         for text in record.get("warnings", ())
     ]
     return list(dict.fromkeys([*verdicts, *edges, *of_records, *of_events]))
+
+
+def _further(reasons: Sequence[str], record: Mapping[str, Any]) -> list[str]:
+    """The reasons that are not those of the expected limits; the last entry says whether there are others."""
+    found = [text for text in reasons if text not in record["reasons"]]
+    return found + ([f"and what is said of {record['name']}"] if len(found) < len(reasons) else [])
 
 
 def _edge(record: Mapping[str, Any]) -> str:

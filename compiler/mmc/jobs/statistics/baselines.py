@@ -14,6 +14,7 @@ from mmc.jobs.statistics.binned_ratio import BinnedRatio, histogram_figures
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import DataEvidence, Evidence
 from mmc.jobs.statistics.closure.truth import Truth
+from mmc.jobs.statistics.event_errors import EventErrors
 from mmc.jobs.statistics.histograms import Binning, Filled, check_bins, make_binning
 from mmc.jobs.statistics.jackknife import GROUPS, group_of
 from mmc.jobs.statistics.limits import Limits
@@ -39,7 +40,7 @@ def _rate(problem: LimitProblem, settings: BaselineSettings, random: np.random.G
     ratio = BinnedRatio.of(filled.template.sums, problem.coefficients, problem.true_coefficients)
     histogram = FilledHistogram(ratio.varied(filled, profiled=problem.profiled), np.ones(1))
     gain = histogram if len(histogram.histogram.up) else None
-    data = ShapeLikelihood(0.0, gain, np.zeros((GROUPS, 1)), histogram)
+    data = ShapeLikelihood(0.0, gain, np.zeros((GROUPS, 1)), histogram=histogram)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(Evidence(problem, limits, rate=rate))
@@ -65,9 +66,10 @@ def _truth(problem: LimitProblem, settings: BaselineSettings, random: np.random.
     """Limits from the joint likelihood ratio, which knows the latent variables of every event and is exact."""
     del settings
     problem = replace(problem, simulation="rest")
-    truth = Truth(problem)
+    truth, errors = Truth(problem), EventErrors.of(problem)
+    data = truth.expected(errors) if problem.expects_simulation else ShapeLikelihood(truth.asimov.mean)
+    problem = replace(problem, errors=None if errors is None else errors.errors)
     tested = DataEvidence(problem, truth.log_ratio, random)
-    data = truth.expected if problem.expects_simulation else ShapeLikelihood(truth.asimov.mean)
 
     def judge(limits: Limits, rate: bool) -> verdict.Verdict:
         return verdict.judge(tested.on(limits, rate))
@@ -99,6 +101,7 @@ def _histogram(problem: LimitProblem, settings: BaselineSettings, random: np.ran
         reference=Summaries(population.x[:, columns], population.probabilities(problem.true_coefficients)),
         observed=observed,
         truth=problem.true_coefficients,
+        integration=problem.integration,
         profiled=problem.profiled,
     )
     if result.binned is not None:
@@ -171,7 +174,8 @@ def density(problem: LimitProblem, settings: BaselineSettings) -> tuple[LimitPro
     row = problem.true_coefficients
     if settings.baseline == TRUTH.name:
         totals = problem.file.part("rest").weights.sum(axis=0)
-        return replace(problem, simulation="rest"), TruthDensity(row, totals)
+        # observed events have no latent variables
+        return replace(problem, simulation="rest", observed=None), TruthDensity(row, totals)
     if settings.baseline == RATE.name:
         own, columns, binning = _counting(problem), [0], _ONE_BIN
         filled = fill(problem, problem.rate_partition, binning, columns)

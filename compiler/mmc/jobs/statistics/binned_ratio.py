@@ -190,6 +190,7 @@ def histogram_figures(
     reference: Summaries,
     observed: Summaries | None = None,
     truth: Array,
+    integration: Array | None = None,
     profiled: bool = True,
 ) -> HistogramFigures:
     """The histogram likelihood of ``data`` and of observed events.
@@ -200,6 +201,8 @@ def histogram_figures(
     :param data: the Asimov data; None if they are the events of the histogram, at the point ``truth``
     :param reference: test events at the reference point
     :param truth: morphing coefficients of the point of the data, shape (benchmarks,)
+    :param integration: the relative error of the cross section of each sample, shape (samples,); None if limits do not
+        include it
     """
     ratio = BinnedRatio.of(filled.template.sums, coefficients, row)
     varied = ratio.varied(filled, profiled=profiled)
@@ -210,6 +213,11 @@ def histogram_figures(
     groups = [_without_group(sums @ truth, sets, itself=data is None) for sums in left_out]
     nominal = ratio.mean_logs(*sets)
     replicas = np.stack([ratio.refilled(sums).mean_logs(*each) for sums, each in zip(left_out, groups, strict=True)])
+    changed = None
+    if integration is not None and filled.of_samples.size:
+        others = filled.template.sums + integration[:, np.newaxis, np.newaxis] * filled.of_samples.transpose(1, 0, 2)
+        moved = [_without_group(sums @ truth, sets, itself=data is None) for sums in others]
+        changed = np.stack([ratio.refilled(sums).mean_logs(*each) for sums, each in zip(others, moved, strict=True)])
 
     def filled_varied(found: Array, sums: Array | None = None, *, matches: bool) -> FilledHistogram:
         histogram, data = varied if sums is None else varied.refilled(sums), np.maximum(found, 0.0)
@@ -221,7 +229,8 @@ def histogram_figures(
             each = zip(groups, left_out, strict=True)
             others = [filled_varied(of_group[k], sums, matches=k == 0) for of_group, sums in each]
             with_data = replace(with_data, without_groups=others)
-        return ShapeLikelihood(nominal[k], with_data if len(varied.up) else None, replicas[:, k], with_data)
+        gain, of_integration = with_data if len(varied.up) else None, None if changed is None else changed[:, k]
+        return ShapeLikelihood(nominal[k], gain, replicas[:, k], of_integration, with_data)
 
     return HistogramFigures(
         expected=shape_likelihood(0),
@@ -237,7 +246,7 @@ def histogram_figures(
 
 
 def _without_group(filling: Array, sets: Sequence[Array], *, itself: bool) -> list[Array]:
-    """The fractions of the data sets in each bin, for a histogram without one group of events.
+    """The fractions of the data sets in each bin, for a histogram without one group of events, or otherwise changed.
 
     :param filling: this histogram at the true point, shape (bins,)
     :param itself: whether the first data set are the events of the histogram

@@ -125,14 +125,17 @@ class Information(NamedTuple):
         }
 
     def _eigenvectors(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        """The eigenvectors by falling information; the largest component of each is positive."""
+        """The eigenvectors by falling information, whose ``standard_error`` is to first order; the largest component of
+        each is positive."""
         values, vectors = np.linalg.eigh(self.matrix)
         found = []
         for value, vector in zip(values[::-1].tolist(), vectors.T[::-1], strict=True):
             signed = vector * np.sign(vector[np.argmax(np.abs(vector))])
             error = value**-0.5 if value > SINGULAR * values[-1] else None
             direction = dict(zip(names, signed.tolist(), strict=True))
-            found.append({"information": value, "error": error, "direction": direction})
+            variance = np.einsum("i,j,ijkl,k,l", vector, vector, self.covariance, vector, vector)
+            figures = {"information": value, "standard_error": float(max(variance, 0.0)) ** 0.5, "error": error}
+            found.append({**figures, "direction": direction})
         return found
 
     @property

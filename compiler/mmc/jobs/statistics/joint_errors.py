@@ -19,7 +19,8 @@ Distributions of two regions without common events depend on the same samples, a
 
     x_rk = ± √(q_rate,r N_r) S_rk / μ_r,    y_rk = √((q_r - q_rate,r) N_r / D_r) Σ_b l_b S_rbk / S_r
 
-of sample k, t_rs = Σ_k (ε_k² - 1/n_k) (x_rk y_sk + y_rk x_sk + y_rk y_sk), with y_rk = 0 without bins, and c_rs = 0.
+of sample k, t_rs = Σ_k (ε_k² - 1/n_k) (x_rk y_sk + y_rk x_sk + y_rk y_sk), with y_rk = 0 where it is not known, and
+c_rs = 0.
 Between regions with common events t_rs has the integration alone, ε_k², and the distributions without the part of the
 integration, Σ_k ε_k² (2 x_rk + y_rk) y_rk of q_r g_r, have the correlation
 c_rs = √(p_r p_s) Σ_{both} w_r w_s / (Σ w_r² Σ w_s²)^½ with the sums over all events. The part
@@ -54,7 +55,7 @@ from mmc.jobs.statistics.floating import Normalisations
 from mmc.jobs.statistics.histograms import FLOOR
 from mmc.jobs.statistics.jackknife import GROUPS
 from mmc.jobs.statistics.region_likelihood import RegionLikelihood
-from mmc.jobs.statistics.simulated import FARTHEST, SAME, TemplateSums, moments, rate_share
+from mmc.jobs.statistics.simulated import FARTHEST, SAME, TemplateErrors, TemplateSums, moments, rate_share
 
 NEAR = 4.6
 """At the true point the directions count as at points where ln L of expected data is smaller by at most this number."""
@@ -188,10 +189,9 @@ class _Part:
         share = _rate_share(region, log) if _knows_rate(region, kind) else np.zeros(len(q))
         own = q * (region.limits[kind].per_simulated - share * n * relative_covariance([region])[0, 0])
         rate = np.sign(region.expected - region.expected[-1]) * np.sqrt(q * share * n)
-        template = _template(region)
-        if template is None or region.coefficients is None:
+        errors = _errors(region)
+        if errors is None:
             return cls(q, rate, own, None)
-        errors = template.errors(region.coefficients)
         size = np.sqrt(np.divide(q * (1.0 - share) * n, errors.data, out=np.zeros(len(q)), where=errors.data > SAME))
         return cls(q, rate, own, size[:, np.newaxis] * errors.of_samples)
 
@@ -279,6 +279,14 @@ def _data_of(kind: str) -> str:
 def _knows_rate(region: RegionLikelihood, kind: str) -> bool:
     """Whether limits of this kind include the rate, and the error of the rate from the simulation."""
     return region.rate and "without_rate" not in kind and region.cross_sections is not None
+
+
+def _errors(region: RegionLikelihood) -> TemplateErrors | None:
+    """The error of the distribution at all points; None if it is not known for each sample."""
+    if region.simulated is None or region.cross_sections is None or region.coefficients is None:
+        return None
+    template = region.simulated.template
+    return region.simulated.errors if template is None else template.errors(region.coefficients)
 
 
 def _template(region: RegionLikelihood) -> TemplateSums | None:

@@ -121,8 +121,8 @@ class Limits:
     replicas: Array | None = None
     """The log likelihoods without one group of the simulated events each, shape (groups, points + 1)."""
     varied: Array | None = None
-    """The log likelihoods with the rates changed by each independent error of the numbers of events that pass and of
-    the integrated cross sections, shape (changes, points + 1)."""
+    """The log likelihoods with each independent error of the numbers of events that pass, which changes the rates, and
+    of the integrated cross sections, which changes the distributions too, shape (changes, points + 1)."""
     critical: CriticalValues | None = None
     """Critical values from toys, which include the statistical error of the simulation; None for those of χ²."""
     scans: Scans | None = None

@@ -37,7 +37,7 @@ from mmc.jobs.statistics.profiled_limits import profiled_limits
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
-from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums, rate_share, totals
+from mmc.jobs.statistics.simulated import SimulatedSums, TemplateErrors, TemplateSums, rate_share, totals
 from mmc.jobs.statistics.summaries import Summaries
 
 PROBES = 512
@@ -88,6 +88,8 @@ class LimitProblem:
     """Their fits, by the kind of limits."""
     template: TemplateSums | None = None
     """What the error of the distribution follows from; None without bins that all points share."""
+    errors: TemplateErrors | None = None
+    """Without such bins, the error of the distribution at :attr:`points`."""
 
     @classmethod
     def of(
@@ -254,23 +256,23 @@ class LimitProblem:
         if not self.expects_simulation:
             return SimulatedSums(rates, whole.sums[0], None, None, None)
         covariance = self.luminosity**2 * self._rate_covariance
-        return SimulatedSums(rates, whole.sums[0], whole.products[0], covariance, self.template)
+        return SimulatedSums(rates, whole.sums[0], whole.products[0], covariance, self.template, errors=self.errors)
+
+    @property
+    def knows_errors(self) -> bool:
+        """Whether limits include the error of the simulation, and weights are known at all points."""
+        return self.expects_simulation and self.file.has_morphing
+
+    @property
+    def integration(self) -> Array | None:
+        """The relative errors of the cross sections of the samples; 0 where they are not known, and None without."""
+        return np.nan_to_num(self.file.cross_sections.integration) if self.knows_errors else None
 
     def with_template(self, filled: Filled, known: npt.NDArray[np.bool_]) -> "LimitProblem":
-        """The same with the error of a distribution in bins, where limits include it and weights are known at all
-        points.
-
-        :param known: whether the likelihood uses each bin
-        """
-        if not (self.expects_simulation and self.file.has_morphing and filled.of_samples.size):
+        """The same with the error of a distribution in bins, of which the likelihood uses the ``known`` ones."""
+        if not (self.knows_errors and filled.of_samples.size):
             return self
-        own, part = self.file.cross_sections, filled.n_events / self.file.n_events
-        sums = filled.of_samples, filled.template.products, known, self.true_coefficients
-        labels, each = np.arange(filled.of_samples.shape[1]), filled.parts
-        members = np.array([self.file.members_of(labels)[name] for name in each], dtype=bool).reshape(-1, len(labels))
-        products = np.array([part.products for part in each.values()]).reshape(-1, *filled.template.products.shape)
-        floats = members, products
-        return replace(self, template=TemplateSums(*sums, own.of_samples, own.common_of(), part, *floats))
+        return replace(self, template=TemplateSums.of(self.file, filled, known, self.true_coefficients))
 
     def per_simulated(self, n: float | Array, limits: Limits, *, rate: bool) -> Array:
         """f of N events at each of :attr:`points` (:mod:`mmc.jobs.statistics.simulated`).
@@ -282,14 +284,14 @@ class LimitProblem:
         """
         inside = limits.allowed(max(self.levels)).ravel()
         share = rate_share(self.log_rate, limits.log_likelihood, inside) if rate else 0.0
-        known = self.file.has_morphing
-        rows = self.coefficients if known else np.tile(self.true_coefficients, (len(self.points), 1))
+        rows = self.coefficients if self.file.has_morphing else np.tile(self.true_coefficients, (len(self.points), 1))
         return np.asarray(n * self.simulated_sums.per_event(rows, share, np.append(inside, False)))
 
     @cached_property
     def _expected_varied(self) -> Array:
         """The expected events with each independent error of the cross sections: shape (changes, points)."""
-        changes = independent_changes(self._rate_covariance)
+        known = self.file.cross_sections if self.expects_simulation else None
+        changes = independent_changes(self._rate_covariance) if known is None else known.changes
         return np.asarray(self.expected + self.luminosity * changes @ self.coefficients.T)
 
     @property
@@ -348,7 +350,7 @@ class LimitProblem:
             found[name] = replace(limits, scans=self.scanned.get(name), fitted=self.fitted.get(name))
             if shape.gain is not None:
                 expected_events = self.expected if rate else None
-                varied = None if limits.varied is None else self._expected_varied
+                varied = self._expected_varied if rate else [None] * len([] if limits.varied is None else limits.varied)
                 own = profiled_limits(limits, shape.gain, n, expected_events, varied, is_expected=not data_name)
                 name = "_".join([*filter(None, names), "with_systematics"])
                 found[name] = replace(own, scans=self.scanned.get(name), fitted=self.fitted.get(name))
@@ -372,27 +374,27 @@ class LimitProblem:
         limits = Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total), n_measured)
         if shape.replicas is None:
             return limits
-        replicas = n * shape.replicas
+        replicas, changed = n * shape.replicas, [] if shape.changed is None else list(shape.changed)
         if not rate:
-            return replace(limits, replicas=replicas)
-        ns = [mu[-1] if expected else n for mu in self._expected_varied]
-        varied = [m * shape.mean_log + self.poisson(m, mu) for m, mu in zip(ns, self._expected_varied, strict=True)]
-        nominal = self.poisson(n)
-        return replace(limits, replicas=replicas + nominal, varied=np.reshape(varied, (len(ns), len(nominal))))
+            return replace(limits, replicas=replicas, varied=n * np.array(changed) if changed else None)
+        mus, nominal = self._expected_varied, self.poisson(n)
+        means = [shape.mean_log] * (len(mus) - len(changed)) + changed
+        each = [(mu[-1] if expected else n, mu, mean) for mu, mean in zip(mus, means, strict=True)]
+        varied = [m * mean + self.poisson(m, mu) for m, mu, mean in each]
+        return replace(limits, replicas=replicas + nominal, varied=np.reshape(varied, (len(mus), len(nominal))))
 
     def summary(self) -> dict[str, Any]:
         """The entries of result files that describe the data."""
         if self.expects_simulation:
             row = self.true_coefficients[np.newaxis]
-            size, effective = self.simulated.n_events, float(1.0 / self.simulated_sums.per_effective(row)[0])
+            known = self.simulated.n_events, float(1.0 / self.simulated_sums.per_effective(row)[0])
         else:
-            size, effective = len(self.asimov[1]), effective_size(self.asimov[1])
+            known = len(self.asimov[1]), effective_size(self.asimov[1])
         return {
             "n_expected": self.n_expected,
             "luminosity_pb": self.luminosity,
             "theta_true": self.named(self.theta_true),
             "include_xsec": bool(self.include_xsec),
-            "asimov_events": size,
-            "asimov_effective_events": effective,
+            **dict(zip(("asimov_events", "asimov_effective_events"), known, strict=True)),
             **({} if self.observed is None else {"n_observed": self.n_observed}),
         }

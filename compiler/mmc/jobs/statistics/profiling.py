@@ -73,6 +73,9 @@ class ShapeLikelihood:
     """None if nuisance parameters stay at their nominal values."""
     replicas: Array | None = None
     """The mean log ratios without one group of the simulated events each, shape (groups, points)."""
+    changed: Array | None = None
+    """The mean log ratios with the error of the integration of each sample, shape (samples, points); None if it is not
+    known."""
     histogram: "FilledHistogram | None" = None
     """The histogram with the data, for fits together with other regions; None without bins that all points share."""
 
@@ -81,11 +84,14 @@ class ShapeLikelihood:
         """One likelihood with the points of all items."""
         gains = [item.gain for item in items if item.gain is not None]
         mean_log = np.concatenate([np.atleast_1d(item.mean_log) for item in items])
-        replicas = [item.replicas for item in items if item.replicas is not None]
+        replicas, changed = (
+            [own for item in items if (own := getattr(item, name)) is not None] for name in ("replicas", "changed")
+        )
         return cls(
             mean_log,
             _Joined(gains, np.cumsum([np.size(item.mean_log) for item in items])[:-1]) if gains else None,
             np.concatenate(replicas, axis=1) if replicas else None,
+            np.concatenate(changed, axis=1) if changed else None,
         )
 
 

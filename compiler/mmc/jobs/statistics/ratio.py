@@ -19,6 +19,7 @@ from mmc.jobs.statistics.closure.ratio_sums import MeanRatio, RatioSums
 from mmc.jobs.statistics.closure.toys import AsimovLogRatio, ToyPopulation, Toys, blocks
 from mmc.jobs.statistics.closure.truth import Truth, joint_ratio
 from mmc.jobs.statistics.evaluated import Evaluated
+from mmc.jobs.statistics.event_errors import EventErrors
 from mmc.jobs.statistics.expectation import Expectation
 from mmc.jobs.statistics.limits import Cloud, Limits
 from mmc.jobs.statistics.neyman import Cells
@@ -59,21 +60,24 @@ class _Ratio:
         """Calibrate log ratios of the network, at all points or some."""
         return logs if self._calibration is None else self._calibration.apply(logs, points)
 
-    def expected(self, simulated: Evaluated, reference: Array) -> ShapeLikelihood:
-        """The likelihood of the Asimov data.
+    def likelihoods(
+        self, simulated: Evaluated, reference: Array, errors: EventErrors | None = None
+    ) -> tuple[ShapeLikelihood, ShapeLikelihood]:
+        """The likelihoods of the Asimov data and of the observed events.
 
         :param simulated: the ratio of the events that calibrate it
         :param reference: the probabilities of these events at the denominator
+        :param errors: gets the log ratios of these events
         """
         problem = self._problem
         if not problem.expects_simulation:
-            return ShapeLikelihood(self.asimov.mean)
+            return ShapeLikelihood(self.asimov.mean), ShapeLikelihood(self.observed)
         _, probabilities = problem.asimov
         calibrated = None if self._calibration is None else reference
-        expectation = Expectation(probabilities, calibrated, len(problem.points))
+        expectation = Expectation(probabilities, calibrated, len(problem.points), errors)
         for rows, logs in simulated:
             expectation.add(self.transform(logs), rows)
-        return expectation.likelihood
+        return expectation.likelihood, expectation.observed(self.observed)
 
     @property
     def mean_ratio(self) -> MeanRatio:
@@ -140,7 +144,7 @@ class _RatioVariations:
             for rows in blocks(len(problem.population.x), len(problem.points)):
                 ratio.add(varied(problem.points, problem.population.x[rows]), rows, p)
             _add_observed([ratio], problem, varied)
-            expected.append(ratio.expected(simulated, reference).mean_log)
+            expected.append(ratio.likelihoods(simulated, reference)[0].mean_log)
             observed.append(ratio.observed)
             means[variation.name] = ratio.mean_ratio
         return cls(problem, variations, np.stack(expected), np.stack(observed), means)
@@ -193,7 +197,9 @@ def ratio_result(
             ratio.add(logs, rows, p)
     _add_observed(ratios, problem, log_ratio)
 
-    expected, of_observed = final.expected(simulated, reference), ShapeLikelihood(final.observed)
+    errors = EventErrors.of(problem)
+    expected, of_observed = final.likelihoods(simulated, reference, errors)
+    problem = replace(problem, errors=None if errors is None else errors.errors)
     judge_varied = None
     if problem.profiled and settings.profiles_nuisance:
         varied = _RatioVariations.of(problem, method, log_ratio, denominator, p)

@@ -14,14 +14,19 @@ from mmc.jobs.statistics.neyman import Cells, ToySource
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import FilledHistogram, VariedHistogram
 from mmc.jobs.statistics.result import Result
-from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums, rate_share
+from mmc.jobs.statistics.simulated import SimulatedSums, TemplateErrors, TemplateSums, rate_share
 
 LIKELIHOOD = "likelihood.npz"
 """What a combination reads of the limits in a region."""
 KINDS = ("", "without_rate", "observed", "observed_without_rate")
 """The kinds of limits whose likelihoods are multiplied; the empty name stands for expected limits."""
 _EXPECTED, _NUISANCE, _FLOATING, _TOYS = "expected", "nuisance.", "floating.", "toys."
-_SUMS = {"simulated.": SimulatedSums, "cross_sections.": CrossSections, "template.": TemplateSums}
+_SUMS = {
+    "simulated.": SimulatedSums,
+    "cross_sections.": CrossSections,
+    "template.": TemplateSums,
+    "errors.": TemplateErrors,
+}
 _GROUPS = "groups"
 _CELLS = ("log_ratios", "sums", "products", "coefficients", "of_rate")
 _HISTOGRAM = tuple(item.name for item in fields(VariedHistogram))
@@ -85,9 +90,10 @@ class RegionLikelihood:
     def arrays(self) -> dict[str, Array]:
         """The arrays of :data:`LIKELIHOOD`."""
         found: dict[str, Any] = {"events": self.expected, "rate": self.rate, "part": self.part}
-        template = None if self.simulated is None else self.simulated.template
-        simulated = None if self.simulated is None else replace(self.simulated, template=None)
-        for start, sums in zip(_SUMS, (simulated, self.cross_sections, template), strict=True):
+        own = self.simulated
+        template, errors = (None, None) if own is None else (own.template, own.errors)
+        simulated = own and replace(own, template=None, errors=None)
+        for start, sums in zip(_SUMS, (simulated, self.cross_sections, template, errors), strict=True):
             found |= {} if sums is None else {f"{start}{key}": item for key, item in vars(sums).items()}
         found = {key: item for key, item in found.items() if item is not None}
         if self.toys is not None:
@@ -143,8 +149,8 @@ class RegionLikelihood:
             else None
             for start, kind in _SUMS.items()
         ]
-        simulated, cross_sections, template = sums
-        simulated = simulated and replace(simulated, template=template)
+        simulated, cross_sections, template, errors = sums
+        simulated = simulated and replace(simulated, template=template, errors=errors)
         toys, rate = None, bool(arrays["rate"])
         if f"{_TOYS}{_CELLS[0]}" in arrays:
             table, filled, products, coefficients, of_rate = (arrays[f"{_TOYS}{key}"] for key in _CELLS)

@@ -20,7 +20,7 @@ from mmc.jobs.statistics.neyman import Cells
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.result import Result
 from mmc.jobs.statistics.scanning.density import BinnedDensity
-from mmc.jobs.statistics.simulated import n_samples
+from mmc.jobs.statistics.simulated import TemplateErrors, n_samples
 from mmc.jobs.statistics.summaries import Summaries
 
 
@@ -77,7 +77,7 @@ def score_result(
             variations,
             members,
             labels=labels,
-            n_samples=n_samples(problem.file, binning.size) if likelihood.fixed else 0,
+            n_samples=n_samples(problem.file, binning.size),
         )
         result = histogram_figures(
             filled,
@@ -88,6 +88,7 @@ def score_result(
             reference=population.project(direction),
             observed=None if observed is None else observed.project(direction),
             truth=problem.true_coefficients,
+            integration=problem.integration,
         )
         return replace(result, log_ratio=lambda values: result.log_ratio(values @ direction)), filled
 
@@ -99,13 +100,14 @@ def score_result(
         if result.binned is not None:
             problem = problem.with_template(filled, result.binned.known)
     else:
-        axes = _axes if likelihood.across else _direction
-        result = HistogramFigures.join(
-            [
-                figures(axes(point - reference), histogram.bins, coefficients[np.newaxis], row)[0]
-                for point, coefficients in zip(problem.points, problem.coefficients, strict=True)
-            ]
-        )
+        axes, each, errors = _axes if likelihood.across else _direction, [], []
+        for point, coefficients in zip(problem.points, problem.coefficients[:, np.newaxis], strict=True):
+            own, filled = figures(axes(point - reference), histogram.bins, coefficients, row)
+            each.append(own)
+            in_bins = None if own.binned is None else problem.with_template(filled, own.binned.known).template
+            errors += [] if in_bins is None else [in_bins.errors(coefficients)]
+        result = HistogramFigures.join(each)
+        problem = replace(problem, errors=TemplateErrors.join(errors) if errors else None)
     scores_at_reference = Scores(test, joint("train"))
     compared = Compared(
         of="score",

@@ -17,13 +17,13 @@ is of the rate, and the covariance C of the distribution with the relative error
 
     f(θ) / N = c v + (1 - c) V/D ± 2 (c (1 - c) C² / D)^½,    ± the sign of μ(θ) - μ(θ_true).
 
-For events of one sample with equal weights V/D is 1/n, as for Poisson numbers. A likelihood of single events has no
-templates, and its own error is that of the training: for its expected data and its normalisation V/D is 1/n of the
-effective events, and C is 0. Combinations of several regions: :mod:`mmc.jobs.statistics.joint_errors`.
+For events of one sample with equal weights V/D is 1/n, as for Poisson numbers. In a likelihood of single events each is
+a bin (:mod:`mmc.jobs.statistics.event_errors`). Where neither is known V/D is 1/n, and C is 0. Combinations of several
+regions: :mod:`mmc.jobs.statistics.joint_errors`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 
 import numpy as np
@@ -74,6 +74,13 @@ class TemplateErrors:
     """C, shape (points,)."""
     of_samples: Array
     """Σ_b l_bk S_bk / S, shape (points, samples)."""
+    grows: Array
+    """The sign of μ(θ) - μ(θ_true), shape (points,)."""
+
+    @classmethod
+    def join(cls, items: "Sequence[TemplateErrors]") -> "TemplateErrors":
+        """The errors at the points of all items."""
+        return cls(*(np.concatenate([getattr(item, own.name) for item in items]) for own in fields(cls)))
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,17 @@ class TemplateSums:
     of_floating: Array = field(default_factory=lambda: np.zeros((0, 0, 0, 0)))
     """The :attr:`products` of the events with each factor, shape (factors, bins, benchmarks, benchmarks)."""
 
+    @classmethod
+    def of(cls, file: EventFile, filled: Filled, known: npt.NDArray[np.bool_], truth: Array) -> "TemplateSums":
+        """The sums of a histogram that knows those of each sample."""
+        own, part = file.cross_sections, filled.n_events / file.n_events
+        labels, each = np.arange(filled.of_samples.shape[1]), filled.parts
+        members = np.array([file.members_of(labels)[name] for name in each], dtype=bool).reshape(-1, len(labels))
+        products = np.array([floating.products for floating in each.values()])
+        in_bins = filled.of_samples, filled.template.products, known, truth
+        floats = members, products.reshape(-1, *filled.template.products.shape)
+        return cls(*in_bins, own.of_samples, own.common_of(), part, *floats)
+
     def errors(
         self, coefficients: Array, numbers: Array | None = None, factors: Array | None = None
     ) -> "TemplateErrors":
@@ -115,9 +133,9 @@ class TemplateSums:
         found = [
             self._errors(coefficients[some], None if numbers is None else numbers[some], factors[some]) for some in rows
         ]
-        return TemplateErrors(*map(np.concatenate, zip(*found, strict=True)))
+        return TemplateErrors.join(found)
 
-    def _errors(self, rows: Array, numbers: Array | None, factors: Array) -> tuple[Array, ...]:
+    def _errors(self, rows: Array, numbers: Array | None, factors: Array) -> TemplateErrors:
         n_samples, sums = self.of_samples.shape[1], self.of_samples.sum(axis=1)
         totals, true = sums.sum(axis=0), sums @ self.truth
         whole, of_rates = rows @ totals, rows @ self.rates.T
@@ -141,12 +159,8 @@ class TemplateSums:
         data = np.maximum((p * np.square(numbers - mean[:, np.newaxis])).sum(axis=1), 0.0)
         variance = quadratic + np.square(of_samples) @ self.common
         covariance = self.part * linear + (of_samples * relative) @ self.common
-        return mean, data, np.maximum(variance, 0.0), covariance, of_samples
-
-    def grows(self, coefficients: Array) -> Array:
-        """The sign of μ(θ) - μ(θ_true) at the same points."""
-        rates = self.rates.sum(axis=0)
-        return np.asarray(np.sign(coefficients @ rates - self.truth @ rates))
+        grows = np.sign((rows - self.truth) @ self.rates.sum(axis=0))
+        return TemplateErrors(mean, data, np.maximum(variance, 0.0), covariance, of_samples, grows)
 
 
 def moments(
@@ -182,6 +196,9 @@ class SimulatedSums:
     """The covariance of the :attr:`rates`, of the same shape; None if limits do not include this error."""
     template: TemplateSums | None
     """The sums in each bin; None without bins that all points share."""
+    errors: TemplateErrors | None = field(default=None, kw_only=True)
+    """Without such bins, the error of the distribution at the points of the limits; None if it is not known, which is
+    N/n then."""
 
     def of_rate(self, coefficients: Array) -> Array:
         """v at points with these morphing coefficients (points, benchmarks); shape (points,)."""
@@ -197,12 +214,12 @@ class SimulatedSums:
         :param near: the points that stand for the true point, where both D and V vanish, and for those without a
             distribution; the point of the smallest D if none of them has a D
         """
-        if self.template is None:
+        own = self.errors if self.template is None else self.template.errors(coefficients)
+        if own is None:
             return self.per_effective(coefficients), np.zeros(len(coefficients))
-        own = self.template.errors(coefficients)
         differs = own.data > SAME
         of_near = _standing(differs & near, np.where(differs, own.data, np.inf))
-        both, found = self.template.grows(coefficients) * np.sqrt(own.data) * own.covariance, []
+        both, found = own.grows * np.sqrt(own.data) * own.covariance, []
         for value in (own.variance, both):
             average = float(value[of_near].sum() / own.data[of_near].sum()) if of_near.any() else 0.0
             found.append(np.divide(value, own.data, out=np.full(len(own.data), average), where=differs))
@@ -219,21 +236,6 @@ class SimulatedSums:
         together = alone + 2.0 * np.sqrt(np.maximum(rate_share * (1.0 - np.asarray(rate_share)), 0.0)) * both
         return np.asarray(np.maximum(together, 0.0))
 
-    def per_event_slope(self, coefficients: Array, gradients: Array, rate_share: float, share_slope: Array) -> Array:
-        """The derivatives of f/N by the parameters at a point, of a likelihood without bins; shape (parameters,).
-
-        :param coefficients: morphing coefficients of the point, shape (benchmarks,)
-        :param gradients: their derivatives, shape (parameters, benchmarks)
-        :param share_slope: the derivatives of ``rate_share``, shape (parameters,)
-        """
-        assert self.template is None
-        of_rate = _relative_slope(coefficients, self.covariance, self.rates)
-        of_shape = _relative_slope(coefficients, self.products, self.sums)
-        row = coefficients[np.newaxis]
-        difference = float(self.of_rate(row)[0] - self.per_effective(row)[0])
-        slopes = gradients @ (rate_share * of_rate + (1.0 - rate_share) * of_shape)
-        return np.asarray(slopes + share_slope * difference)
-
 
 def _relative(coefficients: Array, covariance: Array | None, sums: Array) -> Array:
     """The relative variance of a sum; 0 where it is not known.
@@ -247,7 +249,7 @@ def _relative(coefficients: Array, covariance: Array | None, sums: Array) -> Arr
     return np.asarray(np.divide(variance, total, out=np.zeros(len(total)), where=total > 0.0))
 
 
-def _relative_slope(coefficients: Array, covariance: Array | None, sums: Array) -> Array:
+def relative_slope(coefficients: Array, covariance: Array | None, sums: Array) -> Array:
     """The derivatives of the relative variance of a sum by the coefficients, both of shape (benchmarks,)."""
     total = float(coefficients @ sums)
     if covariance is None or total == 0.0:

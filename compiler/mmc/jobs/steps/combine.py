@@ -74,8 +74,9 @@ def run(job: StepJob) -> None:
         job.out / EVENTS,
         only_background=all(entry.background for entry in jobs),
         integration=_largest_integration_errors(jobs, records),
+        samples=(known := samples(jobs, records)),
     )
-    record |= {"samples": samples(jobs, records)}
+    record |= {"samples": known}
     record |= {"floating": list(settings.floating)} if settings.floating else {}
     record["warnings"] = [*(text for entry in records for text in entry.get("warnings", ())), *record["warnings"]]
     if settings.compared:

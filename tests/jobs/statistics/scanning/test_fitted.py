@@ -1,11 +1,20 @@
 """Scans and simulated experiments of the likelihoods of a toy, beside the grid."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
+from mmc.compiler.settings.baselines import BaselineSettings
+from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.statistics.baselines import LIKELIHOODS, density
+from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.scanning.surface import expected_surface, surfaces
+from mmc.jobs.statistics.summaries import Summaries
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.steps.test_report import SCHEMA, Page
@@ -91,3 +100,35 @@ def test_experiments_with_a_fixed_number_of_events_do_not_fluctuate_in_the_rate(
     found = record(learning.baseline("rate"))
     assert found["pseudo_data"]["mean_events"] == round(found["pseudo_data"]["mean_events"])
     assert found["pseudo_data"]["coverage"][0]["region"] == 1.0  # the rate does not fluctuate
+
+
+def test_scans_without_bins_have_the_error_of_the_simulation_of_the_grid(tmp_path: Path, toy_events: Path) -> None:
+    """Also the integration of one of the samples, which changes the distribution; in each direction by another part."""
+    events, found = shutil.copytree(toy_events, tmp_path / "events"), []
+    for integration in (0.0, 0.1):
+        content = json.loads((events / "events.json").read_text())
+        content["samples"][1]["integration_error"] = integration
+        (events / "events.json").write_text(json.dumps(content))
+        learning = Learning(tmp_path / f"{integration}", events, ranges=RANGES, luminosity_pb=400_000.0)
+        learning.evaluation["grid"] = {name: {"range": [-0.05, 0.05], "points": 3} for name in RANGES}
+        limits = learning.limits
+        problem = LimitProblem.of(EventFile.of(events / "events.h5", limits), limits)
+        settings = BaselineSettings(limits=limits, baseline="truth")
+        grid = LIKELIHOODS["truth"](problem, settings, np.random.default_rng(1))[0].limits
+        own = expected_surface(*density(problem, settings))
+        around = np.arange(10) % 5 != 4  # at the true point, the fourth and the last, both are averages over others
+        np.testing.assert_allclose(own.widening(problem.points)[around], 1.0 + grid.per_simulated[around], rtol=0.02)
+        found.append(float(grid.per_simulated[-1]))
+    assert found[1] > 1.2 * found[0] > 0.4
+
+
+def test_scans_of_the_truth_leave_observed_events_out(tmp_path: Path, toy_events: Path) -> None:
+    """Their latent variables are not known; the rate is scanned with them."""
+    limits = Learning(tmp_path, toy_events, ranges=RANGES).limits
+    problem = LimitProblem.of(EventFile.of(toy_events / "events.h5", limits), limits)
+    observed = replace(problem, observed=Summaries(np.zeros((5, 3)), np.full(5, 0.2)), n_observed=5.0)
+    found = {
+        name: set(surfaces(*density(observed, BaselineSettings(limits=limits, baseline=name))))
+        for name in ("rate", "truth")
+    }
+    assert found == {"rate": {"", "observed"}, "truth": {""}}

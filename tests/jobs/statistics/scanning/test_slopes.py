@@ -9,6 +9,7 @@ import pytest
 from mmc.jobs.learning.polynomials import Polynomial
 from mmc.jobs.madminer.coefficients import morphed, morphed_slopes
 from mmc.jobs.madminer.event_file import Events
+from mmc.jobs.statistics.event_errors import ScoreErrors
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.density import TruthDensity
 from mmc.jobs.statistics.scanning.fit import Fitter
@@ -178,9 +179,20 @@ class Counted:
         self.surface = Surface(simulation, shape, 40.0, True, expected)
 
 
+SCORES = ScoreErrors(
+    np.array([0.05, 0.02]),
+    np.array([[0.4, 0.1], [0.1, 0.3]]),
+    np.array([[0.003, 0.0], [0.0, 0.001]]),
+    np.array([2e-3, -1e-3]),
+    np.array([1.0, 0.5]),
+)
+
+
 @pytest.mark.parametrize("rate", [True, False])
-def test_derivatives_of_the_widening_by_the_error_of_the_simulation(rate: bool) -> None:
-    surface, point = replace(Counted(2).surface, rate=rate), np.array([0.3, -0.4])
+@pytest.mark.parametrize("scores", [None, SCORES], ids=["equal", "own"])
+def test_derivatives_of_the_widening_by_the_error_of_the_simulation(rate: bool, scores: ScoreErrors | None) -> None:
+    counted, point = Counted(2).surface, np.array([0.3, -0.4])
+    surface = replace(counted, rate=rate, simulation=replace(counted.simulation, scores=scores))
     assert surface.widening_slope is not None
     known = differences(lambda at: surface.widening(at[np.newaxis])[0], point)
     assert np.abs(known).min() > 1e-3

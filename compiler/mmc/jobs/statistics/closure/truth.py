@@ -9,6 +9,7 @@ import numpy as np
 
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.toys import AsimovLogRatio, blocks
+from mmc.jobs.statistics.event_errors import EventErrors
 from mmc.jobs.statistics.expectation import Expectation
 from mmc.jobs.statistics.histograms import FLOOR
 from mmc.jobs.statistics.problem import LimitProblem
@@ -55,13 +56,12 @@ class Truth:
         totals = self._problem.file.part(self._problem.partition, self._problem.theta_true).weights.sum(axis=0)
         return self._log_ratio(events, totals)
 
-    @property
-    def expected(self) -> ShapeLikelihood:
-        """The likelihood on the Asimov data of expected limits."""
+    def expected(self, errors: EventErrors | None) -> ShapeLikelihood:
+        """The likelihood on the Asimov data of expected limits; ``errors`` gets the log ratios of their events."""
         problem = self._problem
         events = problem.file.part(problem.simulation)
         probabilities = events.probabilities(problem.true_coefficients)
-        expectation = Expectation(probabilities, probabilities, len(problem.points))
+        expectation = Expectation(probabilities, probabilities, len(problem.points), errors)
         for rows in blocks(len(events.x), len(problem.points)):
             expectation.add(self.log_ratio_of_limits(events.take(rows)), rows)
         return expectation.likelihood

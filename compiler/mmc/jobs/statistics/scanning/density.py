@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.toys import blocks
+from mmc.jobs.statistics.closure.truth import joint_ratio
 from mmc.jobs.statistics.histograms import FLOOR, IMPOSSIBLE, ROUNDING, Binning, Filled
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import VariedHistogram
@@ -25,11 +26,15 @@ if TYPE_CHECKING:  # baselines do not need torch
     from mmc.jobs.learning.estimators import LogRatio
 
 
-class Density(Protocol):
-    """ln r(x | θ) of a baseline or an estimator, at any θ."""
+class EventDensity(Protocol):
+    """ln r(x | θ) of a baseline or an estimator without bins, at any θ."""
 
     def shape(self, data: Events, probabilities: Array, *, expected: bool = False) -> Shape:
         """The likelihood of some events with these probabilities; ``expected`` if they are the Asimov data."""
+        ...
+
+    def logs(self, points: Array, coefficients: Array, events: Events) -> Array:
+        """ln r of simulated events up to a number that is the same for all events, shape (points, events)."""
         ...
 
 
@@ -145,6 +150,10 @@ class TruthDensity:
 
         return linear_shape(rows, probabilities, direction, slopes)
 
+    def logs(self, _points: Array, coefficients: Array, events: Events) -> Array:
+        """ln r of simulated events."""
+        return np.asarray(np.log(np.maximum(joint_ratio(events.weights, coefficients, self.truth, self.totals), FLOOR)))
+
 
 @dataclass(frozen=True)
 class RatioDensity:
@@ -174,6 +183,14 @@ class RatioDensity:
             return np.asarray(mean - np.log(np.maximum(norm, 1e-12)))
 
         return Shape(mean_log)
+
+    def logs(self, points: Array, _coefficients: Array, events: Events) -> Array:
+        """ln r of the estimator, which is not normalised."""
+        return self.log_ratio(points, events.x)
+
+
+Density = BinnedDensity | EventDensity
+"""ln r(x | θ) at any θ."""
 
 
 def _ratios(logs: Array) -> Array:

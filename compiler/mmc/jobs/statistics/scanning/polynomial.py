@@ -41,3 +41,7 @@ class PolynomialDensity:
             floor=FLOOR,
             normalised=means,
         )
+
+    def logs(self, points: Array, _coefficients: Array, events: Events) -> Array:
+        """ln r of the estimator, which is not normalised."""
+        return self.estimator.log_ratio(points, events.x)

@@ -7,11 +7,13 @@ from itertools import product
 import numpy as np
 
 from mmc.jobs.madminer.event_file import Array, EventFile, Events
+from mmc.jobs.statistics.closure.toys import blocks
+from mmc.jobs.statistics.event_errors import ScoreErrors
 from mmc.jobs.statistics.problem import LimitProblem
-from mmc.jobs.statistics.scanning.density import BinnedDensity, Density
+from mmc.jobs.statistics.scanning.density import BinnedDensity, Density, EventDensity
 from mmc.jobs.statistics.scanning.minimum import Gradient
 from mmc.jobs.statistics.scanning.shape import Shape
-from mmc.jobs.statistics.simulated import FARTHEST, SimulatedSums, rate_share
+from mmc.jobs.statistics.simulated import FARTHEST, SimulatedSums, rate_share, relative_slope
 
 NEAR = 0.01
 """Points next to the true point are this part of the range of a parameter away from it."""
@@ -24,14 +26,60 @@ class Simulation(SimulatedSums):
     file: EventFile
     near: Array
     """Points next to the true point and, as the last row, the true point: shape (points, parameters)."""
+    scores: ScoreErrors | None = None
+    """The error of a distribution without bins; None with bins, or if it is not known."""
 
     @classmethod
     def of(cls, problem: LimitProblem, density: Density) -> "Simulation":
         """The sums of a problem, with those of the bins of its likelihood if it has some."""
-        template = density.template if isinstance(density, BinnedDensity) else None
         steps = np.diag([NEAR * (axis[-1] - axis[0]) for axis in problem.grid.axes.values()])
         near = problem.theta_true + np.concatenate([steps, -steps, np.zeros((1, len(steps)))])
-        return cls(**vars(replace(problem, template=template).simulated_sums), file=problem.file, near=near)
+        if isinstance(density, BinnedDensity):
+            own = replace(problem, template=density.template)
+            return cls(**vars(own.simulated_sums), file=problem.file, near=near)
+        scores = _score_errors(problem, density, near) if problem.knows_errors else None
+        return cls(**vars(problem.simulated_sums), file=problem.file, near=near, scores=scores)
+
+    def per_event_at(self, points: Array, share: Array) -> Array:
+        """f/N at points (points, parameters) with these parts of the rate in ln L."""
+        n, varies = len(points), self.template is not None or self.scores is not None
+        every = np.concatenate([points, self.near[: None if varies else 0]])
+        own = self if self.scores is None else replace(self, errors=self.scores.errors(every))
+        shares, beside = np.zeros(len(every)), np.arange(len(every)) >= n
+        shares[:n] = share
+        return own.per_event(self.file.coefficients(every), shares, beside)[:n]
+
+    def per_event_slope(
+        self, point: Array, coefficients: Array, gradients: Array, rate_share: float, share_slope: Array
+    ) -> Array:
+        """The derivatives of f/N by the parameters at a point, of a likelihood without bins; shape (parameters,).
+
+        :param coefficients: morphing coefficients of the point, shape (benchmarks,)
+        :param gradients: their derivatives, shape (parameters, benchmarks)
+        :param share_slope: the derivatives of ``rate_share``, shape (parameters,)
+        """
+        assert self.template is None
+        row = coefficients[np.newaxis]
+        of_rate, rate_slope = float(self.of_rate(row)[0]), relative_slope(coefficients, self.covariance, self.rates)
+        if self.scores is None:
+            of_shape, both, both_slope = float(self.per_effective(row)[0]), 0.0, np.zeros(len(point))
+            shape_slope = gradients @ relative_slope(coefficients, self.products, self.sums)
+        else:
+            of_shape, both, shape_slope, both_slope = self.scores.with_slopes(point)
+        root = (rate_share * (1.0 - rate_share)) ** 0.5
+        by_share = of_rate - of_shape + (both * (1.0 - 2.0 * rate_share) / root if root > 0.0 else 0.0)
+        alone = rate_share * (gradients @ rate_slope) + (1.0 - rate_share) * shape_slope
+        return np.asarray(alone + 2.0 * root * both_slope + by_share * share_slope)
+
+
+def _score_errors(problem: LimitProblem, density: EventDensity, near: Array) -> ScoreErrors:
+    """The error of the Asimov data from differences of ln r between points next to the true one."""
+    events, rows, n = problem.asimov_events, problem.file.coefficients(near), near.shape[1]
+    scores = np.empty((len(events.x), n))
+    for some in blocks(len(events.x), len(near)):
+        logs = density.logs(near, rows, events.take(some))
+        scores[some] = (logs[:n] - logs[n:-1]).T / (2.0 * np.diag(near[:n] - near[-1]))
+    return ScoreErrors.of(problem, scores)
 
 
 @dataclass(frozen=True)
@@ -86,12 +134,8 @@ class Surface:
         """1 + f, by which -2 ln λ is divided, at points (points, parameters)."""
         if self.simulation.products is None:
             return np.ones(len(points))
-        n, beside = len(points), self.simulation.near[: None if self.simulation.template is not None else 0]
-        share = np.zeros(n + len(beside))
-        if self.rate:
-            share[:n] = (self.expected or self).rate_share(points)
-        rows = self.simulation.file.coefficients(np.concatenate([points, beside]))
-        return 1.0 + self.n * self.simulation.per_event(rows, share, np.arange(len(rows)) >= n)[:n]
+        share = (self.expected or self).rate_share(points) if self.rate else np.zeros(len(points))
+        return 1.0 + self.n * self.simulation.per_event_at(points, share)
 
     @property
     def widening_slope(self) -> Gradient | None:
@@ -109,7 +153,7 @@ class Surface:
             if self.rate:
                 of_rate = expected._log_rate_slope(coefficients, gradients)
                 share, share_slope = expected._share_with_slope(point, of_rate, -0.5 * of_expected(point))
-            return self.n * simulation.per_event_slope(coefficients, gradients, share, share_slope)
+            return self.n * simulation.per_event_slope(point, coefficients, gradients, share, share_slope)
 
         return slope
 
