@@ -399,8 +399,8 @@ def test_other_events_are_refused(tmp_path: Path, files: Files, definition: str)
     inputs = _inputs(tmp_path, short, files.detected.read_bytes())
     reason = Folder(tmp_path).refusal("analyse", "s.0", {**_reading(observables=observables), **STEP}, **inputs)
     assert reason == (
-        f"events/events.lhe.gz has {N_EVENTS - 4} events and detected/events.root {N_EVENTS}: every generated event must go "
-        "through shower and detector"
+        f"events/events.lhe.gz has {N_EVENTS - 4} events and detected/events.root {N_EVENTS}: every "
+        "generated event must go through shower and detector"
     )
 
 

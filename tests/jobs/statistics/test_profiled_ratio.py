@@ -206,7 +206,8 @@ def test_methods_learn_nuisance_parameters(method: str, own: dict[str, str], lar
     assert thetas.shape[1] == 4
     assert thetas[:, 2:].mean() == pytest.approx(0.0, abs=0.1) and thetas[:, 2:].std() == pytest.approx(1.0, abs=0.1)
     training: dict[str, Any] = {"n_epochs": 12, "n_hidden": [32]}
-    training |= {"n_mades": 2} if method == "nde" else {"batch_size": 512, "initial_lr": 0.01}
+    quick = {"n_mades": 2, "batch_size": 256, "initial_lr": 0.006}
+    training |= quick if method == "nde" else {"batch_size": 512, "initial_lr": 0.01}
     settings = learning.train_settings(method, features=["x1", "x2"], **training, **own)
     model = learning.run("train", method, {**settings, **PROFILE}, samples=samples)
     assert json.loads((model / "train.json").read_text())["nuisance_parameters"] == NAMES
