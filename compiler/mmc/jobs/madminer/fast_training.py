@@ -69,7 +69,6 @@ class Adam:
         for parameter in self.param_groups[0]["params"]:
             parameter.grad = None
 
-    @torch.no_grad()
     def step(self) -> None:
         """Update the parameters that have a gradient."""
         group = self.param_groups[0]
@@ -77,24 +76,24 @@ class Adam:
         for parameter in trained:
             if parameter not in self._moments:
                 count = torch.zeros((), dtype=torch.float32, device=parameter.device)
-                self._moments[parameter] = [*(torch.zeros_like(parameter) for _ in range(2 + self._amsgrad)), count]
+                moments = (torch.zeros_like(parameter, requires_grad=False) for _ in range(2 + self._amsgrad))
+                self._moments[parameter] = [*moments, count]
         first, second, *largest, counts = map(list, zip(*(self._moments[one] for one in trained), strict=True))
-        torch._foreach_add_(counts, 1)
-        torch._fused_adam_(
-            trained,
-            [parameter.grad for parameter in trained],
-            first,
-            second,
-            largest[0] if largest else [],
-            counts,
-            lr=group["lr"],
-            beta1=0.9,
-            beta2=0.999,
-            weight_decay=0.0,
-            eps=1e-8,
-            amsgrad=self._amsgrad,
-            maximize=False,
-        )
+        gradients = [parameter.grad for parameter in trained]
+        fixed = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "maximize": False}
+        with torch.no_grad():
+            torch._foreach_add_(counts, 1)
+            torch._fused_adam_(
+                trained,
+                gradients,
+                first,
+                second,
+                largest[0] if largest else [],
+                counts,
+                lr=group["lr"],
+                amsgrad=self._amsgrad,
+                **fixed,
+            )
 
 
 def fused(get_optimizer: Callable[..., tuple[Any, dict[str, Any] | None]]) -> Callable[..., tuple[Any, dict[str, Any]]]:
