@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from mmc.compiler.settings.encoding import from_json
 from mmc.compiler.settings.reading import DelphesAnalyseSettings, LesHouchesAnalyseSettings
 from mmc.jobs.madminer import workarounds
@@ -220,10 +219,14 @@ def assert_close(text: str, expected: list[float | None], found: Any, defined: A
         a root of a difference of squares, to which rounding errors matter most.
     """
     relative = 1e-8 if re.search(r"\.(m|mass|mt|tau|beta|gamma)\b", text) else 1e-12
-    for event, value in enumerate(expected):
-        assert (value is not None) == defined[event], (text, event)
-        if value is None or np.isfinite(found[event]) > np.isfinite(nearby[event]):
-            continue
-        change = abs(float(nearby[event]) - float(found[event]))
-        error = 1e-12 if math.isnan(change) else 1e-12 + 100.0 * change
-        assert float(found[event]) == pytest.approx(value, rel=relative, abs=error, nan_ok=True), (text, event)
+    assert [value is not None for value in expected] == np.asarray(defined).tolist(), text
+    events = [event for event, value in enumerate(expected) if value is not None]
+    values = np.array([expected[event] for event in events], dtype=float)
+    own, changed = (np.asarray(each, dtype=float)[events] for each in (found, nearby))
+    with np.errstate(all="ignore"):
+        change = np.abs(changed - own)
+        error = np.maximum(relative * np.abs(values), 1e-12 + np.where(np.isnan(change), 0.0, 100.0 * change))
+        equal = (own == values) | (np.isnan(own) & np.isnan(values))
+        close = equal | (np.isfinite(values) & (np.abs(own - values) <= error))
+    wrong = ~close & ~(np.isfinite(own) & ~np.isfinite(changed))
+    assert not wrong.any(), (text, [(events[k], values[k], own[k]) for k in np.flatnonzero(wrong)[:3]])

@@ -35,6 +35,7 @@ KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 }
 ANY_DENOMINATOR = ("double", "double without score", "nde", "scandal", "polynomial", "polynomial, several points")
 SLOW_TO_LEARN = ("nde", "quadratic")
+QUICK_TO_TRAIN = ("polynomial", "polynomial, several points")
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +52,10 @@ def learning(tmp_path: Path, events: Path) -> Learning:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_type_of_estimator_learns_the_model(learning: Learning, kind: str) -> None:
     method, sampling, training = KINDS[kind]
-    n_samples, n_epochs, batch_size = (20_000, 12, 256) if kind in SLOW_TO_LEARN else (10_000, 8, 128)
-    training = {"n_hidden": [30, 30], "initial_lr": 0.005, **training}
+    n_samples, n_epochs, batch_size = (20_000, 8, 512) if kind in SLOW_TO_LEARN else (10_000, 6, 256)
+    if kind in QUICK_TO_TRAIN:
+        n_epochs, batch_size = 8, 128
+    training = {"n_hidden": [30, 30], "initial_lr": 0.005 if kind in QUICK_TO_TRAIN else 0.01, **training}
     training |= {"n_epochs": n_epochs, "batch_size": batch_size}
     samples = learning.sample(method, samples=n_samples, validation_samples=2000, **sampling)
     model = learning.train(method, samples, **training)

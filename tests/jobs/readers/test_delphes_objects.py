@@ -23,7 +23,7 @@ from mmc.jobs.readers.values import Definition, UnusualExpressionError
 from tests.compiler.expressions.test_real_particles import DEFINED, expressions, passes
 from tests.jobs.event_files import assert_close, expected_value, write_root
 
-N_EVENTS = 200
+N_EVENTS = 120
 EVERYTHING = dict.fromkeys(("e", "mu", "a", "j"), delphes_objects.Acceptance(None, None))
 
 

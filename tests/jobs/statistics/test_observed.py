@@ -26,6 +26,13 @@ def events(toy_events: Path) -> np.ndarray:
     return EventFile(toy_events / "events.h5", 0.2, 0.2).part("test").x[:180]
 
 
+@pytest.fixture(scope="module")
+def alices(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small estimator."""
+    learning = Learning(tmp_path_factory.mktemp("alices"), toy_events)
+    return learning.train("alices", learning.sample("alices"))
+
+
 def write(path: Path, events: np.ndarray, columns: str = "x1,x2,id") -> dict[str, Path]:
     np.savetxt(path, events, delimiter=",", header=columns, comments="", fmt="%.17g")
     return {"observed": path}
@@ -57,13 +64,12 @@ def our_limits(folder: Path, prefix: str = "observed_") -> np.ndarray:
 @pytest.mark.usefixtures("_histograms_of_madminer")
 @pytest.mark.parametrize("n_observed", [None, 200])
 def test_limits_are_those_of_madminer(
-    tmp_path: Path, toy_events: Path, events: np.ndarray, n_observed: int | None
+    tmp_path: Path, toy_events: Path, events: np.ndarray, alices: Path, n_observed: int | None
 ) -> None:
     learning = Learning(tmp_path, toy_events, n_observed=n_observed, event_weights="madminer")
     learning.observed = write(tmp_path / "data.csv", events)
     rate = learning.baseline("rate")
     histogram = learning.histogram(["x1", "x2"], [EDGES] * 2)
-    alices = learning.train("alices", learning.sample("alices"))
     ratio = learning.evaluate("alices", alices)
     number: dict[str, Any] = {"n_observed": n_observed}
     stock = stock_limits(toy_events, events, "rate", **number)
@@ -82,7 +88,8 @@ def test_limits_are_those_of_madminer(
 
 def test_observed_limits_of_the_asimov_data_are_the_expected_ones(tmp_path: Path, toy_events: Path) -> None:
     """All likelihoods, with and without the rate; each Asimov event occurs as often as its weight says."""
-    learning = Learning(tmp_path, toy_events, include_xsec="both", event_weights="madminer")
+    near_sm = {name: {"range": [-0.75, 0.75], "points": 7} for name in ("c1", "c2")}
+    learning = Learning(tmp_path, toy_events, include_xsec="both", event_weights="madminer", grid=near_sm)
     learning.evaluation["luminosity_pb"] = whole_luminosity(learning)
     problem = LimitProblem.of(EventFile.of(toy_events / "events.h5", learning.limits), learning.limits)
     x, probabilities = problem.asimov

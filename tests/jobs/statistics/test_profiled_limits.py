@@ -19,6 +19,8 @@ from tests.support import ROOT
 KINDS = ("with_systematics", "without_rate_with_systematics", "observed_with_systematics")
 NUISANCE = ["lumi_nuisance_param_0", "tilt_nuisance_param_0"]
 PROFILE: dict[str, Any] = {"systematics": "profile"}
+NEAR = {name: {"range": [-0.75, 0.75], "points": 7} for name in ("c1", "c2")}
+"""The points of the usual grid but for its edge, which all likelihoods exclude."""
 
 
 def observe(learning: Learning, n: int) -> np.ndarray:
@@ -36,7 +38,7 @@ def test_limits_with_systematic_uncertainties(tmp_path: Path, uncertain: Path) -
     found: list[dict[str, Path]] = []
     models: dict[str, Path] = {}  # samples and networks do not depend on what limits are calculated
     for name, own in (("nominal", {}), ("profiled", PROFILE)):
-        learning = Learning(tmp_path / name, uncertain, include_xsec="both", event_weights="madminer", **own)
+        learning = Learning(tmp_path / name, uncertain, include_xsec="both", event_weights="madminer", grid=NEAR, **own)
         observe(learning, 200)
         models = models or {
             method: learning.train(method, learning.sample(method, samples=5000), features=["x1", "x2"], n_epochs=4)

@@ -197,6 +197,7 @@ def test_fits_end_at_the_reach() -> None:
 )
 def test_methods_learn_nuisance_parameters(method: str, own: dict[str, str], large: Path, tmp_path: Path) -> None:
     learning = Learning(tmp_path, large, systematics="profile", include_xsec="both", luminosity_pb=5_000.0)
+    learning.evaluation["grid"] = {name: {"range": [-1.0, 1.0], "points": 5} for name in ("c1", "c2")}  # not looked at
     prior = {"random": {"n": 500, "priors": {name: {"flat": [-1.0, 1.0]} for name in ("c1", "c2")}}}
     points = {"theta": prior} if method == "nde" else {"theta0": prior}
     points |= {"theta1": prior} if own else {}
@@ -205,7 +206,8 @@ def test_methods_learn_nuisance_parameters(method: str, own: dict[str, str], lar
     assert thetas.shape[1] == 4
     assert thetas[:, 2:].mean() == pytest.approx(0.0, abs=0.1) and thetas[:, 2:].std() == pytest.approx(1.0, abs=0.1)
     training: dict[str, Any] = {"n_epochs": 12, "n_hidden": [32]}
-    training |= {} if method == "nde" else {"batch_size": 512, "initial_lr": 0.01}
+    quick = {"n_mades": 2, "batch_size": 256, "initial_lr": 0.006}
+    training |= quick if method == "nde" else {"batch_size": 512, "initial_lr": 0.01}
     settings = learning.train_settings(method, features=["x1", "x2"], **training, **own)
     model = learning.run("train", method, {**settings, **PROFILE}, samples=samples)
     assert json.loads((model / "train.json").read_text())["nuisance_parameters"] == NAMES
@@ -239,12 +241,12 @@ def test_methods_learn_nuisance_parameters(method: str, own: dict[str, str], lar
 
 def test_few_points_have_many_values_of_the_nuisance_parameters(uncertain: Path, tmp_path: Path) -> None:
     """MadMiner draws one set of nuisance parameters for each point."""
-    learning = Learning(tmp_path, uncertain)
-    benchmarks = learning.sample("alice", samples=1500, theta0={"benchmarks": ["b1", "b2"]}, **PROFILE)
+    learning, few = Learning(tmp_path, uncertain), {**PROFILE, "validation_samples": 60}
+    benchmarks = learning.sample("alice", samples=1500, theta0={"benchmarks": ["b1", "b2"]}, **few)
     theta0 = np.load(benchmarks / "train" / "theta0.npy")
     assert len(theta0) == 1500
     assert len(np.unique(theta0[:, 2])) > 300 and len(np.unique(theta0[:, :2], axis=0)) == 2
-    points = learning.sample("nde", samples=700, theta={"point": {"c1": 0.2, "c2": 0.0}}, **PROFILE)
+    points = learning.sample("nde", samples=700, theta={"point": {"c1": 0.2, "c2": 0.0}}, **few)
     theta = np.load(points / "train" / "theta.npy")
     assert len(theta) == 700 == len(np.unique(theta[:, 3]))
 

@@ -1,6 +1,7 @@
 import gzip
 import json
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
@@ -22,22 +23,38 @@ NONE = {**READING, "cuts": [{"definition": "m_ll > 1e6", "required": False}]}
 UNREAD = {"job": "x", "n_events": None, "k_factor": 1.0}
 
 
-Generate = Callable[..., Path]
+class Made:
+    """A set-up, the integrals of Pythia's processes, events and their observables, each made once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, folder = path, Folder(path)
+        self.setup = folder.setup()
+        self.generate = cache(partial(folder.generate, self.setup))
+        self.simulate = cache(lambda *job: self._place().simulate(self.setup, *job))
+        self.analyse = cache(lambda events, reading: self._place().analyse(self.setup, events, json.loads(reading)))
+
+    def _place(self) -> Folder:
+        return Folder(Path(tempfile.mkdtemp(dir=self.path)))
 
 
 class Chain:
     """A set-up and events of some samples."""
 
-    def __init__(self, path: Path, setup: Path, generate: Generate) -> None:
-        self.folder, self.setup, self.generate = Folder(path), setup, generate
+    def __init__(self, path: Path, made: Made) -> None:
+        self.folder, self.setup, self.made = Folder(path), made.setup, made
 
     def simulated(self, benchmark: str, n_events: int, parts: int = 1, process: str = "dimuon") -> list[Path]:
         sample = "signal" if process == "dimuon" else process
-        generated = self.generate(benchmark, sample, process)
-        return [self.folder.simulate(self.setup, generated, n_events, part) for part in range(parts)]
+        generated = self.made.generate(benchmark, sample, process)
+        return [self.made.simulate(generated, n_events, part) for part in range(parts)]
+
+    def parts(self, *sizes: int) -> list[Path]:
+        """Parts of these sizes of a sample at the Standard Model."""
+        generated = self.made.generate("sm", "signal", "dimuon")
+        return [self.made.simulate(generated, n, part) for part, n in enumerate(sizes)]
 
     def analysed(self, events: list[Path], reading: dict[str, Any] = ALL) -> list[Path]:
-        return [self.folder.analyse(self.setup, path, reading) for path in events]
+        return [self.made.analyse(path, json.dumps(reading)) for path in events]
 
     def combined(self, analysed: list[Path], name: str = "combine", seed: int = 1, **changes: Any) -> dict[str, Any]:
         settings = combine_settings(analysed, **changes)
@@ -50,16 +67,13 @@ class Chain:
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Generate]:
-    """A set-up, and the integrals of Pythia's processes, each found once."""
-    folder = Folder(tmp_path_factory.mktemp("prepared"))
-    setup = folder.setup()
-    return setup, cache(partial(folder.generate, setup))
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return Made(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
-def chain(prepared: tuple[Path, Generate], tmp_path: Path) -> Chain:
-    return Chain(tmp_path, *prepared)
+def chain(made: Made, tmp_path: Path) -> Chain:
+    return Chain(tmp_path, made)
 
 
 def _mean_weights(events: list[Path]) -> Any:
@@ -94,20 +108,19 @@ def test_splitting_averages(chain: Chain) -> None:
 
 
 def test_unequal_parts_weigh_by_their_events(chain: Chain) -> None:
-    generated = chain.generate()
-    parts = [chain.folder.simulate(chain.setup, generated, n, part) for part, n in enumerate((300, 100))]
+    parts = chain.parts(300, 100)
     combined = chain.combined(chain.analysed(parts))
     np.testing.assert_allclose(_values(combined), _mean_weights(parts), rtol=1e-12)
 
 
 def test_several_benchmarks_average_and_backgrounds_add(chain: Chain) -> None:
-    at_sm, at_ll = chain.simulated("sm", 400, parts=2), chain.simulated("ll", 200)
-    at_ww = chain.simulated("sm", 100, process="ww")
+    at_sm, at_ll = chain.simulated("sm", 250, parts=2), chain.simulated("ll", 125)
+    at_ww = chain.simulated("sm", 50, process="ww")
     combined = chain.combined(chain.analysed([*at_sm, *at_ll, *at_ww]))
     signal = 0.8 * _mean_weights(at_sm) + 0.2 * _mean_weights(at_ll)  # by their shares of the events
     np.testing.assert_allclose(_values(combined), signal + _mean_weights(at_ww), rtol=1e-12)
-    assert combined["per_benchmark"] == {"sm": 800, "ll": 200}
-    assert combined["n_background"] == 100
+    assert combined["per_benchmark"] == {"sm": 500, "ll": 125}
+    assert combined["n_background"] == 50
 
     from madminer.sampling import SampleAugmenter, benchmarks
 
@@ -121,8 +134,8 @@ def test_several_benchmarks_average_and_backgrounds_add(chain: Chain) -> None:
 
 
 def test_file_is_that_of_madminer(chain: Chain, tmp_path: Path) -> None:
-    at_sm, at_ll = chain.simulated("sm", 60, parts=2), chain.simulated("ll", 40)
-    analysed = chain.analysed([*at_sm, *at_ll, *chain.simulated("sm", 20, process="ww")])
+    at_sm, at_ll = chain.simulated("sm", 50, parts=2), chain.simulated("ll", 125)
+    analysed = chain.analysed([*at_sm, *at_ll, *chain.simulated("sm", 50, process="ww")])
     ours = chain.combined(analysed, seed=6)["path"]
 
     from madminer.sampling import combine_and_shuffle
@@ -188,8 +201,7 @@ def test_observables_must_agree(chain: Chain) -> None:
 
 def test_unknown_numbers_of_events(chain: Chain) -> None:
     """Jobs weigh by the events that were read, also one of which no event passes."""
-    generated = chain.generate()
-    parts = [chain.folder.simulate(chain.setup, generated, n, part) for part, n in enumerate((300, 100))]
+    parts = chain.parts(300, 100)
     analysed = [*chain.analysed(parts[:1]), *chain.analysed(parts[1:], NONE)]
     known, unknown = chain.combined(analysed, "known"), chain.combined(analysed, "unknown", n_events=None)
     assert known["path"].read_bytes() == unknown["path"].read_bytes()
@@ -197,8 +209,7 @@ def test_unknown_numbers_of_events(chain: Chain) -> None:
 
 
 def test_slices_add_and_their_parts_average(chain: Chain) -> None:
-    generated = chain.generate()
-    events = [chain.folder.simulate(chain.setup, generated, n, part) for part, n in enumerate((200, 100, 100))]
+    events = chain.parts(200, 100, 100)
     analysed = chain.analysed(events)
     settings = combine_settings(analysed, n_events=None)
     for entry, name in zip(settings["jobs"], ("low", "low", "high"), strict=True):

@@ -41,13 +41,22 @@ def exact_events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_events(tmp_path_factory.mktemp("exact") / "events", 2, 40_000, smearing=0.0)
 
 
+@pytest.fixture(scope="module")
+def quick_model(toy_events: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Trains a small estimator of a method on few samples, once."""
+    learning = Learning(tmp_path_factory.mktemp("quick"), toy_events)
+    return cache(lambda method: learning.train(method, learning.sample(method)))
+
+
 @pytest.mark.parametrize("include_xsec", [True, False])
-def test_ratio_limits_are_those_of_madminer(tmp_path: Path, toy_events: Path, include_xsec: bool) -> None:
+def test_ratio_limits_are_those_of_madminer(
+    tmp_path: Path, toy_events: Path, quick_model: Callable[[str], Path], include_xsec: bool
+) -> None:
     from madminer.limits import AsymptoticLimits
 
     learning = Learning(tmp_path, toy_events, include_xsec=include_xsec, event_weights="madminer")
     learning.evaluation["luminosity_pb"] = whole_luminosity(learning)
-    model = learning.train("alices", learning.sample("alices"))
+    model = quick_model("alices")
     ours = np.load(learning.evaluate("alices", model) / "limits.npz")
     stock = AsymptoticLimits(str(toy_events / "events.h5")).expected_limits(
         "ml",
@@ -96,7 +105,7 @@ def test_a_good_estimator_passes_and_nearly_reaches_the_model_itself(
 ) -> None:
     method = likelihood.removeprefix("adaptive-")
     learning = Learning(tmp_path, exact_events, luminosity_pb=5_000.0)
-    learning.evaluation["grid"] = {name: {"range": [-0.75, 0.75], "points": 21} for name in ("c1", "c2")}
+    learning.evaluation["grid"] = {name: {"range": [-0.75, 0.75], "points": 15} for name in ("c1", "c2")}
     adaptive = {"score_likelihood": likelihood, "score_bins": [15, 5]} if likelihood != method else {}
     found = result(learning.evaluate(method, good_model(method), **adaptive))
     verdicts = found["closure"]["verdicts"]
@@ -114,11 +123,13 @@ def test_a_good_estimator_passes_and_nearly_reaches_the_model_itself(
     assert 0.5 * (high - low) == pytest.approx(full["errors"]["c1"]["profiled"], rel=0.35)
 
 
-def test_the_full_information_is_that_of_madminer_but_for_the_mean_score(tmp_path: Path, toy_events: Path) -> None:
+def test_the_full_information_is_that_of_madminer_but_for_the_mean_score(
+    tmp_path: Path, toy_events: Path, quick_model: Callable[[str], Path]
+) -> None:
     from madminer.fisherinformation import FisherInformation
 
     learning = Learning(tmp_path, toy_events, event_weights="madminer")
-    model = learning.train("sally", learning.sample("sally"))
+    model = quick_model("sally")
     folder = learning.evaluate("sally", model)
     found = result(folder)["fisher_information"]
     assert found["at"] == {"c1": 0.0, "c2": 0.0}
@@ -167,10 +178,10 @@ def test_a_normalised_ratio_has_mean_one_on_test_events(tmp_path: Path, exact_ev
 @pytest.mark.parametrize("parameters", [1, 3])
 def test_any_number_of_parameters(tmp_path: Path, method: str, parameters: int) -> None:
     learning = Learning(tmp_path, write_events(tmp_path / "events", parameters, 4000), parameters)
-    learning.evaluation["grid"] = {f"c{k + 1}": {"range": [-1.0, 1.0], "points": 5 + k} for k in range(parameters)}
+    learning.evaluation["grid"] = {f"c{k + 1}": {"range": [-1.0, 1.0], "points": 4 + k} for k in range(parameters)}
     folder = learning.evaluate(method, learning.train(method, learning.sample(method)))
     arrays = np.load(folder / "limits.npz")
-    shape = tuple(5 + k for k in range(parameters))
+    shape = tuple(4 + k for k in range(parameters))
     assert arrays["p_values"].shape == arrays["log_likelihood_ratio"].shape == arrays["mean_ratio"].shape == shape
     assert [len(arrays[f"axis_c{k + 1}"]) for k in range(parameters)] == list(shape)
     assert set(result(folder)["best_fit"]) == set(learning.shared["parameters"])
@@ -216,9 +227,9 @@ def test_training_events_do_not_enter(tmp_path: Path, toy_events: Path) -> None:
     assert (learning.evaluate("alice", model) / "limits.npz").read_bytes() == before
 
 
-def test_refusals(tmp_path: Path, toy_events: Path) -> None:
+def test_refusals(tmp_path: Path, toy_events: Path, quick_model: Callable[[str], Path]) -> None:
     learning = Learning(tmp_path, toy_events)
-    model = learning.train("sally", learning.sample("sally"))
+    model = quick_model("sally")
     wrong = learning.evaluate_settings("alice", train_job="sally")
     line = learning.refusal("evaluate", "alice", wrong, events=toy_events, model=model)
     assert line == "sally is a model of sally, not of alice"

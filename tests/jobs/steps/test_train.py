@@ -113,6 +113,24 @@ def test_the_losses_are_those_of_stock_madminer(
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_adam_is_that_of_torch_bit_for_bit(amsgrad: bool) -> None:
+    """Also where the learning rate changes, and where a parameter has no gradient at first."""
+    trained = []
+    for optimiser, options in ((fast_training.Adam, {}), (torch.optim.Adam, {"fused": True})):
+        torch.manual_seed(3)
+        network = torch.nn.Sequential(torch.nn.Linear(3, 20), torch.nn.Tanh(), torch.nn.Linear(20, 2))
+        steps = optimiser(network.parameters(), lr=0.01, amsgrad=amsgrad, **options)
+        for k, x in enumerate(torch.randn(30, 16, 3)):
+            network[2].bias.requires_grad_(k > 2)
+            steps.zero_grad()
+            (network(x) - x[:, :2]).square().mean().backward()
+            steps.param_groups[0]["lr"] = 0.01 / (1 + k)
+            steps.step()
+        trained.append(list(network.parameters()))
+    assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))
+
+
 def test_batches_hold_every_sample_once_in_a_new_order() -> None:
     tensors = [torch.arange(10.0), torch.arange(10.0) * 2]
     batches = fast_training.Batches(tensors, 4)

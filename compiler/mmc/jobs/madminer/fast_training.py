@@ -9,7 +9,7 @@ events, and the gradient at the output of the layer below is (g W_k) (1 - a_k²)
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -53,13 +53,56 @@ class Batches:
             yield from zip(*(tensor.split(self._batch_size) for tensor in read), strict=True)
 
 
+class Adam:
+    """Adam (arXiv:1412.6980) in one operation for all parameters, bit for bit torch's with ``fused=True``.
+
+    torch's own imports a compiler, which takes as long as torch itself and is of no use here.
+    """
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float, *, amsgrad: bool = False) -> None:
+        self.param_groups: list[dict[str, Any]] = [{"params": list(parameters), "lr": lr}]
+        """A single group; MadMiner's trainer changes its learning rate ``lr``."""
+        self._amsgrad = amsgrad
+        self._moments: dict[torch.nn.Parameter, list[torch.Tensor]] = {}
+
+    def zero_grad(self) -> None:
+        for parameter in self.param_groups[0]["params"]:
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Update the parameters that have a gradient."""
+        group = self.param_groups[0]
+        trained = [parameter for parameter in group["params"] if parameter.grad is not None]
+        for parameter in trained:
+            if parameter not in self._moments:
+                count = torch.zeros((), dtype=torch.float32, device=parameter.device)
+                moments = (torch.zeros_like(parameter, requires_grad=False) for _ in range(2 + self._amsgrad))
+                self._moments[parameter] = [*moments, count]
+        first, second, *largest, counts = map(list, zip(*(self._moments[one] for one in trained), strict=True))
+        gradients = [parameter.grad for parameter in trained]
+        fixed = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "maximize": False}
+        with torch.no_grad():
+            torch._foreach_add_(counts, 1)
+            torch._fused_adam_(
+                trained,
+                gradients,
+                first,
+                second,
+                largest[0] if largest else [],
+                counts,
+                lr=group["lr"],
+                amsgrad=self._amsgrad,
+                **fixed,
+            )
+
+
 def fused(get_optimizer: Callable[..., tuple[Any, dict[str, Any] | None]]) -> Callable[..., tuple[Any, dict[str, Any]]]:
     """MadMiner's ``get_optimizer``, whose Adam updates all parameters in one operation. It rounds differently."""
 
     @wraps(get_optimizer)
     def wrapped(*args: Any) -> tuple[Any, dict[str, Any]]:
         optimizer, options = get_optimizer(*args)
-        return optimizer, (options or {}) | ({"fused": True} if optimizer is torch.optim.Adam else {})
+        return Adam if optimizer is torch.optim.Adam else optimizer, options or {}
 
     return wrapped
 
