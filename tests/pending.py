@@ -14,6 +14,6 @@ atexit.register(_servers.close)
 
 @cache
 def quick_mmc() -> Path:
-    """A program `mmc` forked off a process that has imported what decides, for the rest of the tests of this process."""
+    """A program `mmc` that is forked off one process for all tests of this worker."""
     imported = ("mmc.cli.main", "mmc.jobs.resume.decision")
     return _servers.enter_context(forking("mmc", "mmc", imported, dict(os.environ))) / "mmc"
