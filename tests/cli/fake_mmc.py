@@ -20,15 +20,15 @@ if [ "$unlucky" = "$stage $job" ]; then
   exit 3
 fi
 [ ! -e "$out.part" ] || rm -rf "$out.part"
-mkdir "$out.part" && cp "$here/results.json" "$out.part"
+mkdir "$out.part"
+IFS= read -r -d '' results <"$here/results.json"
+printf '%s' "$results" >"$out.part/results.json"
 while read -r print; do
   [[ $print != "\\"$job\\": ["* ]] || break
 done <"$config"
 print=${print%\\"*}
-cat >"$out.part/job.json" <<END
-{"stage": "$stage", "job": "$job", "fingerprint": "${print##*\\"}", "seed": 1, "seconds": 0.0, "mmc": "0",
- "outputs": {"results.json": RESULT}}
-END
+printf '{"stage": "%s", "job": "%s", "fingerprint": "%s", "seed": 1, "seconds": 0.0, "mmc": "0",
+ "outputs": {"results.json": %s}}\\n' "$stage" "$job" "${print##*\\"}" 'RESULT' >"$out.part/job.json"
 [ "$stage" != track ] || cp "$here/tracking.json" "$out.part"
 [ ! -e "$out" ] || rm -rf "$out"
 mv "$out.part" "$out"
