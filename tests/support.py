@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ execution:
       report: {kubernetes_memory_limit: 3Gi}
 """
 """What a study can say of REANA."""
+
+
+def need(package: str, extra: str) -> None:
+    """Skip without a package, which is not imported here: that takes seconds, and only what the tests start uses it."""
+    if find_spec(package) is None:
+        pytest.skip(f"needs mmc[{extra}]", allow_module_level=True)
 
 
 def study_data(name: str) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.engines import COMMANDS, compile_target, run_target
-from tests.support import SHARED_DATA
+from tests.support import SHARED_DATA, need
 
-pytest.importorskip("madminer", reason="needs mmc[steps]")
+need("madminer", "steps")
 
 pytestmark = pytest.mark.engine
 

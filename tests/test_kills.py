@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, need
 
 
 @pytest.mark.engine
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
 def test_killed_processes_lose_double_and_damage_nothing() -> None:
-    pytest.importorskip("pythia8mc")
+    need("pythia8mc", "steps")
     command = [sys.executable, str(ROOT / "benchmarks" / "kills.py"), "--kills", "4"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)

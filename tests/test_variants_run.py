@@ -12,9 +12,9 @@ import pytest
 from mmc.jobs.job import read_record
 
 from tests.engines import compile_target, run_target, succeed
-from tests.support import RUN_WITH_PATH
+from tests.support import RUN_WITH_PATH, need
 
-pytest.importorskip("madminer", reason="needs mmc[steps]")
+need("madminer", "steps")
 
 pytestmark = pytest.mark.engine
 

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import shlex
-import sys
 from pathlib import Path
 
-PENDING = f'[ "$1" != pending ] || exec {shlex.quote(sys.executable)} -m mmc "$@"\n'
+from tests.pending import quick_mmc
+
+PENDING = '[ "$1" != pending ] || exec "${0%/*}/pending" "$@"\n'
 STEP = (
     f"#!/usr/bin/env bash\n{PENDING}"
     + """\
@@ -20,15 +20,15 @@ if [ "$unlucky" = "$stage $job" ]; then
   exit 3
 fi
 [ ! -e "$out.part" ] || rm -rf "$out.part"
-mkdir "$out.part" && cp "$here/results.json" "$out.part"
+mkdir "$out.part"
+IFS= read -r -d '' results <"$here/results.json"
+printf '%s' "$results" >"$out.part/results.json"
 while read -r print; do
   [[ $print != "\\"$job\\": ["* ]] || break
 done <"$config"
 print=${print%\\"*}
-cat >"$out.part/job.json" <<END
-{"stage": "$stage", "job": "$job", "fingerprint": "${print##*\\"}", "seed": 1, "seconds": 0.0, "mmc": "0",
- "outputs": {"results.json": RESULT}}
-END
+printf '{"stage": "%s", "job": "%s", "fingerprint": "%s", "seed": 1, "seconds": 0.0, "mmc": "0",
+ "outputs": {"results.json": %s}}\\n' "$stage" "$job" "${print##*\\"}" 'RESULT' >"$out.part/job.json"
 [ "$stage" != track ] || cp "$here/tracking.json" "$out.part"
 [ ! -e "$out" ] || rm -rf "$out"
 mv "$out.part" "$out"
@@ -66,5 +66,6 @@ def write_fake(folder: Path) -> Path:
     output = {"bytes": len(results), "sha256": hashlib.sha256(results).hexdigest(), "modified_ns": 0}
     (folder / "mmc").write_text(STEP.replace("RESULT", json.dumps(output)))
     (folder / "mmc").chmod(0o755)
+    (folder / "pending").symlink_to(quick_mmc())
     (folder / "results.json").write_bytes(results)
     return folder

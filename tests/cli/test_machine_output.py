@@ -4,33 +4,49 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mmc.cli.main import main
 
 SURROUNDINGS = [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "latin-1"}, {"LC_ALL": "C.UTF-8"}]
 STUDY = "mmc: '1.0'\ntitle: [µ → ∞]\n"
 
 
+ALL_FORMATS = """
+import sys
+from mmc.cli.main import main
+for form in ("json", "github", "sarif"):
+    assert main(["validate", "--format", form, *sys.argv[1:]]) == 1
+    print(end="\\0", flush=True)
+sys.exit(1)
+"""
+
+
 def validate(folder: Path, *words: str | bytes, **environment: str) -> bytes:
     """What ``mmc validate`` writes to standard output."""
+    return output(["-m", "mmc", "validate", *words], folder, environment)
+
+
+def output(words: Sequence[str | bytes], folder: Path, environment: Mapping[str, str]) -> bytes:
+    """What Python writes to standard output, which finds a study wrong."""
     clean = {name: value for name, value in os.environ.items() if name not in ("GITHUB_WORKSPACE", "PYTHONIOENCODING")}
-    command = [sys.executable, "-m", "mmc", "validate", *words]
     done = subprocess.run(
-        command, cwd=folder, env={**clean, **environment}, capture_output=True, check=False, timeout=60
+        [sys.executable, *words], cwd=folder, env={**clean, **environment}, capture_output=True, check=False, timeout=60
     )
     assert done.returncode == 1, done.stderr
     assert done.stderr == b""
     return done.stdout
 
 
-@pytest.mark.parametrize("form", ["json", "github", "sarif"])
-def test_they_are_utf8_whatever_the_locale(form: str, tmp_path: Path) -> None:
+def test_they_are_utf8_whatever_the_locale(tmp_path: Path) -> None:
     (tmp_path / "größe.yaml").write_text(STUDY, encoding="utf-8")
-    written = {validate(tmp_path, "--format", form, "größe.yaml", **variables) for variables in SURROUNDINGS}
+    written = {output(["-c", ALL_FORMATS, "größe.yaml"], tmp_path, variables) for variables in SURROUNDINGS}
     (found,) = written
-    assert "größe" in found.decode("utf-8") or "gr%C3%B6%C3%9Fe" in found.decode("utf-8")
+    as_json, as_annotations, as_sarif, end = found.decode("utf-8").split("\0")
+    assert "größe" in as_json and "größe" in as_annotations and "gr%C3%B6%C3%9Fe" in as_sarif and not end
 
 
 def test_sarif_of_a_name_that_is_not_utf8(tmp_path: Path) -> None:
@@ -40,26 +56,35 @@ def test_sarif_of_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     assert "caf\ufffd.yaml:" in validate(tmp_path, b"caf\xe9.yaml", PYTHONUTF8="1").decode()
 
 
-def _files(folder: Path, name: str, **environment: str) -> list[str]:
-    """The files that annotations and SARIF name."""
-    annotation = validate(folder, "--format", "github", name, **environment).decode()
-    log: dict[str, Any] = json.loads(validate(folder, "--format", "sarif", name, **environment))
-    uris = [entry["location"]["uri"] for entry in log["runs"][0]["artifacts"]]
-    return [annotation.partition("file=")[2].partition(",")[0], *uris]
-
-
-def test_paths_are_relative_to_the_repository(tmp_path: Path) -> None:
+def test_paths_are_relative_to_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """GitHub drops annotations relative to ``working-directory``."""
+
+    def written(form: str, folder: Path, name: str) -> str:
+        monkeypatch.chdir(folder)
+        assert main(["validate", "--format", form, name]) == 1
+        return capsys.readouterr().out
+
+    def files(folder: Path, name: str) -> list[str]:
+        """The files that annotations and SARIF name."""
+        log: dict[str, Any] = json.loads(written("sarif", folder, name))
+        uris = [entry["location"]["uri"] for entry in log["runs"][0]["artifacts"]]
+        return [written("github", folder, name).partition("file=")[2].partition(",")[0], *uris]
+
     inner = tmp_path / "analysis" / "deep"
     inner.mkdir(parents=True)
     (inner / "study.yaml").write_text(STUDY, encoding="utf-8")
-    assert _files(inner, "study.yaml") == ["study.yaml"] * 2
-    assert _files(inner, "study.yaml", GITHUB_WORKSPACE=str(tmp_path)) == ["analysis/deep/study.yaml"] * 2
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    assert files(inner, "study.yaml") == ["study.yaml"] * 2
+    with monkeypatch.context() as on_github:
+        on_github.setenv("GITHUB_WORKSPACE", str(tmp_path))
+        assert files(inner, "study.yaml") == ["analysis/deep/study.yaml"] * 2
     (tmp_path / ".git").mkdir()
-    assert _files(inner, "study.yaml") == ["analysis/deep/study.yaml"] * 2
-    assert _files(inner.parent, "./deep/../deep/study.yaml") == ["analysis/deep/study.yaml"] * 2
-    assert _files(inner, str(inner / "study.yaml")) == ["analysis/deep/study.yaml"] * 2
-    assert json.loads(validate(inner, "--format", "json", "study.yaml"))["files"] == ["study.yaml"], "as it is given"
+    assert files(inner, "study.yaml") == ["analysis/deep/study.yaml"] * 2
+    assert files(inner.parent, "./deep/../deep/study.yaml") == ["analysis/deep/study.yaml"] * 2
+    assert files(inner, str(inner / "study.yaml")) == ["analysis/deep/study.yaml"] * 2
+    assert json.loads(written("json", inner, "study.yaml"))["files"] == ["study.yaml"], "as it is given"
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False)])

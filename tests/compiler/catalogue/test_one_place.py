@@ -68,8 +68,9 @@ def retold(source: str, names: Mapping[str, frozenset[str]]) -> list[tuple[int, 
     """Where a module lists two or more names of a kind, or compares with one: line, kind, names."""
     found = []
     for node in ast.walk(ast.parse(source)):
-        for kind, known in names.items():
-            listed, compared = _listed(node) & known, _compared(node) & known
+        in_list, in_comparison = _listed(node), _compared(node)
+        for kind, known in names.items() if in_list or in_comparison else ():
+            listed, compared = in_list & known, in_comparison & known
             if len(listed) > 1 or (compared and kind not in NOT_COMPARED):
                 found.append((getattr(node, "lineno", 0), kind, listed | compared))
     return found

@@ -14,12 +14,15 @@ from mmc.compiler.targets import TARGETS, Options
 from mmc.compiler.targets.bundle import write
 
 from tests.compiler.targets.plans import FILE_CONTENT
+from tests.pending import quick_mmc
 
 PROGRAM = """#!{python} -IS
 import os, sys, time
 
 words = sys.argv[1:]
-if words[0] == "pending" or "--jobs" in words:  # that of mmc, in which this program is the running one
+if words[0] == "pending":
+    os.execv({mmc!r}, [{mmc!r}, *words])
+if "--jobs" in words:  # that of mmc, in which this program is the running one
     run = "import sys; sys.argv[0] = sys.argv.pop(1); from mmc.cli.main import main; sys.exit(main())"
     os.execv(sys.executable, [sys.executable, "-c", run, os.path.abspath(__file__), *words])
 stage, job = words[1], words[words.index("--job") + 1]
@@ -104,7 +107,7 @@ def step_program(tmp_path: Path) -> StepProgram:
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "mmc"
-    program.write_text(PROGRAM.format(python=sys.executable, content=FILE_CONTENT))
+    program.write_text(PROGRAM.format(python=sys.executable, mmc=str(quick_mmc()), content=FILE_CONTENT))
     program.chmod(0o755)
     engines = Path(sys.executable).parent
     path = os.pathsep.join([str(folder), str(engines), os.environ["PATH"]])

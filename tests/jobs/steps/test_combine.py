@@ -2,7 +2,6 @@ import gzip
 import json
 import re
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path

@@ -24,8 +24,9 @@ from tests.forked import Python, forking_python
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import Folder
 from tests.jobs.tracking_server import PASSWORD, USER, Runs, fill_disk, free_port, server, server_process
+from tests.support import need
 
-pytest.importorskip("mlflow")
+need("mlflow", "mlflow")
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.filterwarnings("default"),  # those of MLflow and of what it imports
