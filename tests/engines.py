@@ -59,7 +59,6 @@ IMPORTED = (
     "scipy.optimize",
     "scipy.stats",
     "tests.ready_jobs",
-    "torch._dynamo",
     "uproot",
     "vector._compute.lorentz",
 )

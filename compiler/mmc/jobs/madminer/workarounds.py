@@ -199,13 +199,15 @@ def apply_training() -> None:
     3. All samples are in memory, and statistics of them are made for log messages that nobody asks for. Here samples
        may stay in their files (:class:`mmc.jobs.madminer.mapped.Mapped`).
     4. A step takes twice the time that it needs (:mod:`mmc.jobs.madminer.fast_training`).
+    5. Optimisers import PyTorch's compiler (:mod:`mmc.jobs.madminer.light_optimizer`).
     """
     apply()
     from madminer.utils.ml.trainer import LocalScoreTrainer, Trainer
     from madminer.utils.ml.utils import NumpyDataset
 
-    from mmc.jobs.madminer import fast_training
+    from mmc.jobs.madminer import fast_training, light_optimizer
 
+    light_optimizer.apply()
     stock = Trainer.check_early_stopping
 
     @wraps(stock)
