@@ -39,7 +39,7 @@ IMAGE = "mmc-learning:check"
 MANY = 20_000
 """Open files and processes of a container. podman asks for more than a machine without all privileges may give."""
 COMPILED = "/compiled"
-"""Where all containers share compiled modules, in an image that has none: it takes half a minute to compile them all."""
+"""Where all containers share compiled modules, of which the image has none: to compile them all takes half a minute."""
 EXTRAS = ("steps", "optuna", "ufo")
 """Those of the image."""
 SKIPPED = 77
@@ -137,16 +137,17 @@ def _prepare_podman(scratch: Path) -> None:
 
 
 def _bootstrap(rootfs: Path) -> str:
-    """A base image from Debian's packages: what they hold, as programs run without what dpkg would set up for minutes."""
+    """A base image from Debian's packages: what they hold, as Python runs without what dpkg sets up."""
     _call("debootstrap", "--foreign", "--variant=minbase", "--include=python3-venv", DEBIAN, rootfs)
-    archives, waste = rootfs / "var" / "cache" / "apt" / "archives", ("var/cache/apt", "var/lib/apt", "usr/share/locale")
+    archives = rootfs / "var" / "cache" / "apt" / "archives"
     for package in (rootfs / "debootstrap" / "base").read_text(encoding="utf-8").split():  # the required ones are there
         (archive,) = archives.glob(f"{package}_*.deb")
         unpack = 'dpkg-deb --fsys-tarfile "$1" | tar -C "$2" --keep-directory-symlink -x'
         _call("sh", "-c", unpack, "sh", archive, rootfs)
     for name in ("passwd", "group"):
         shutil.copy(rootfs / "usr" / "share" / "base-passwd" / f"{name}.master", rootfs / "etc" / name)
-    for folder in (*waste, "usr/share/doc", "debootstrap"):
+    (rootfs / "usr" / "local" / "bin").mkdir(parents=True, exist_ok=True)
+    for folder in ("debootstrap", "usr/share/doc", "usr/share/locale", "var/cache/apt", "var/lib/apt"):
         shutil.rmtree(rootfs / folder)
     if (rootfs / "proc").is_symlink():  # until all is set up
         (rootfs / "proc").unlink()

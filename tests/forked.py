@@ -25,7 +25,7 @@ from typing import IO, Any
 
 CLIENT = """#!{python} -IS
 import os, sys
-from _socket import AF_UNIX, SCM_RIGHTS, SHUT_WR, SOL_SOCKET, SOCK_STREAM, socket  # socket itself takes longer to import
+from _socket import AF_UNIX, SCM_RIGHTS, SHUT_WR, SOL_SOCKET, SOCK_STREAM, socket  # json and socket take longer
 
 server = socket(AF_UNIX, SOCK_STREAM)
 server.connect({address!r})

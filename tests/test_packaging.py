@@ -13,7 +13,7 @@ import pytest
 from mmc.version import __version__
 
 from tests.checkout import copy_checkout
-from tests.support import ROOT, STUDIES
+from tests.support import AS_IMPORTED, ROOT, STUDIES
 
 pytestmark = pytest.mark.engine
 DATA = [path for folder in ("schema", "templates") for path in (ROOT / folder).rglob("*") if path.is_file()]
@@ -25,7 +25,8 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the source distribution, and the wheel that was built from it."""
     source = copy_checkout(tmp_path_factory.mktemp("source"))
     folder = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-m", "build", "--outdir", str(folder), str(source)], check=True)
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(source)]
+    subprocess.run(command, env={**os.environ, **AS_IMPORTED}, check=True)
     return folder
 
 
@@ -36,7 +37,7 @@ def core(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(folder)
     (wheel,) = distributions.glob("*.whl")
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
-    subprocess.run([*pip, "install", "--quiet", wheel], check=True)
+    subprocess.run([*pip, "install", "--quiet", wheel], env={**os.environ, **AS_IMPORTED}, check=True)
     return folder / "bin"
 
 
