@@ -62,6 +62,7 @@ IMPORTED = (
     "scipy.optimize",
     "scipy.stats",
     "tests.ready_jobs",
+    "torch._dynamo",
     "uproot",
     "vector._compute.lorentz",
 )
