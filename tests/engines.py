@@ -62,7 +62,6 @@ IMPORTED = (
     "scipy.optimize",
     "scipy.stats",
     "tests.ready_jobs",
-    "torch._dynamo",
     "uproot",
     "vector._compute.lorentz",
 )

@@ -39,7 +39,7 @@ def train(settings: TrainSettings, samples: Path, out: Path) -> None:
         raise StepError(f"{samples.name} contains samples for {record['method']}, not for {settings.method}")
     features = _indices(settings.features, record["observables"])
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU has no deterministic algorithms
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # the same as use_deterministic_algorithms, without the compiler
     kind = METHODS[settings.method].family.estimator_of(settings.estimator).name
     training, validation = load_samples(samples / "train"), load_samples(samples / "validation")
     log.info("training on %d samples, validating on %d", len(training["x"]), len(validation["x"]))
