@@ -62,6 +62,7 @@ IMPORTED = (
     "scipy.optimize",
     "scipy.stats",
     "tests.ready_jobs",
+    "sympy",
     "uproot",
     "vector._compute.lorentz",
 )
