@@ -349,12 +349,12 @@ def words(process: int) -> list[bytes]:
 def processes_of(folder: Path, word: bytes | None = None) -> list[int]:
     """The living processes whose command lines name a folder or that work in it, and have a certain word."""
     place = os.fsencode(folder)
-    every = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    every = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
     found = [(process, words(process)) for process in every if process != os.getpid()]
     return [
         p
         for p, line in found
-        if (any(place in part for part in line) or place in _working_in(p)) and (word is None or word in line)
+        if (word is None or word in line) and (any(place in part for part in line) or place in _working_in(p))
     ]
 
 

@@ -20,10 +20,12 @@ import sys
 import sysconfig
 import tempfile
 import time
+import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,10 @@ DEBIAN = "bookworm"
 IMAGE = "mmc-learning:check"
 MANY = 20_000
 """Open files and processes of a container. podman asks for more than a machine without all privileges may give."""
+COMPILED = "/compiled"
+"""Where all containers share compiled modules, of which the image has none: to compile them all takes half a minute."""
+EXTRAS = ("steps", "optuna", "ufo")
+"""Those of the image."""
 SKIPPED = 77
 """The exit code that test harnesses take for a skip."""
 
@@ -110,7 +116,11 @@ def _prepare_podman(scratch: Path) -> None:
     engine = ['cgroup_manager = "cgroupfs"', 'events_logger = "file"']
     if shutil.which("runc"):  # crun refuses machines with both versions of cgroups
         engine.append('runtime = "runc"')
-    lines = ["[containers]", f"default_ulimits = {json.dumps(ulimits)}", "[engine]", *engine]
+    (scratch / "compiled").mkdir()
+    (scratch / "compiled").chmod(0o777)
+    volumes = [f"{scratch}/compiled:{COMPILED}"]
+    containers = [f"default_ulimits = {json.dumps(ulimits)}", f"volumes = {json.dumps(volumes)}"]
+    lines = ["[containers]", *containers, "[engine]", *engine]
     (scratch / "containers.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
     storage = ["[storage]", 'driver = "overlay"', f'graphroot = "{scratch}/storage"', f'runroot = "{scratch}/run"']
     (scratch / "storage.conf").write_text("\n".join(storage) + "\n", encoding="utf-8")
@@ -127,10 +137,21 @@ def _prepare_podman(scratch: Path) -> None:
 
 
 def _bootstrap(rootfs: Path) -> str:
-    """A base image from Debian's packages."""
-    _call("debootstrap", "--variant=minbase", "--include=python3-venv", DEBIAN, rootfs)
-    for waste in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc"):
-        shutil.rmtree(rootfs / waste)
+    """A base image from Debian's packages: what they hold, as Python runs without what dpkg sets up."""
+    _call("debootstrap", "--foreign", "--variant=minbase", "--include=python3-venv", DEBIAN, rootfs)
+    archives = rootfs / "var" / "cache" / "apt" / "archives"
+    for package in (rootfs / "debootstrap" / "base").read_text(encoding="utf-8").split():  # the required ones are there
+        (archive,) = archives.glob(f"{package}_*.deb")
+        unpack = 'dpkg-deb --fsys-tarfile "$1" | tar -C "$2" --keep-directory-symlink -x'
+        _call("sh", "-c", unpack, "sh", archive, rootfs)
+    for name in ("passwd", "group"):
+        shutil.copy(rootfs / "usr" / "share" / "base-passwd" / f"{name}.master", rootfs / "etc" / name)
+    (rootfs / "usr" / "local" / "bin").mkdir(parents=True, exist_ok=True)
+    for folder in ("debootstrap", "usr/share/doc", "usr/share/locale", "var/cache/apt", "var/lib/apt"):
+        shutil.rmtree(rootfs / folder)
+    if (rootfs / "proc").is_symlink():  # until all is set up
+        (rootfs / "proc").unlink()
+        (rootfs / "proc").mkdir()
     _call("sh", "-c", 'tar -C "$1" -c . | podman import -q - "$2"', "sh", rootfs, BASE)
     shutil.rmtree(rootfs)
     return BASE
@@ -138,11 +159,15 @@ def _bootstrap(rootfs: Path) -> str:
 
 def _build(base: str, wheels: Path) -> None:
     """Build the image from wheels that pip finds as it is set up on this machine, without a network."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in EXTRAS)]
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--python-version", "3.11"]
-    _call(*pip, "-d", wheels, "-c", ROOT / "constraints.txt", "setuptools", f"{ROOT}[steps,optuna,ufo]")
+    _call(*pip, "-d", wheels, "-c", ROOT / "constraints.txt", "setuptools", *chain.from_iterable(needed))
     arguments = {"PYTHON_IMAGE": base, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
     words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     file = ROOT / "containers" / "learning" / "Dockerfile"
+    environment = {"PIP_COMPILE": "0", "PYTHONPYCACHEPREFIX": COMPILED}
+    words += [f"--env={name}={value}" for name, value in environment.items()]
     pull = "never" if base == BASE else "missing"
     options = [f"--pull={pull}", "--network=none", "--layers=false", f"--volume={wheels}:/wheels:ro", *words]
     _call("podman", "build", *options, "-f", file, "-t", IMAGE, ROOT)
@@ -155,7 +180,7 @@ def _run(target: str, study: Path, environment: Mapping[str, str] | None = None)
     command, results = {
         "script": ("bash run.sh -j 2", "out"),
         "yadage": (
-            "yadage-run work workflow.yml inputs.yml -t . -d initdir={folder} -b multiproc:2 --updateinterval 0.5",
+            "yadage-run work workflow.yml inputs.yml -t . -d initdir={folder} -b multiproc:2 --updateinterval 2",
             "work",
         ),
         "cwl": ("cwltool --disable-pull --parallel --outdir results workflow.cwl job.yml", "results"),

@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,11 @@ YADAGE_RUN = [
     "-b",
     "multiproc:2",
 ]
+SELDOM = ["--updateinterval", "0.2"]
+"""By default Yadage looks at all jobs 50 times a second, which takes a core from them."""
 COMMANDS = {
     "script": ["bash", "run.sh", "-j", "2"],
-    # By default it looks at all jobs 50 times a second, which takes a core from them.
-    "yadage": [*YADAGE_RUN, "--updateinterval", "0.1"],
+    "yadage": [*YADAGE_RUN, *SELDOM],
     # OPENBLAS_CORETYPE and the like choose other orders of summation, so all engines need the same ones.
     "cwl": [
         "cwltool",
@@ -59,7 +62,7 @@ IMPORTED = (
     "scipy.optimize",
     "scipy.stats",
     "tests.ready_jobs",
-    "torch._dynamo",
+    "sympy",
     "uproot",
     "vector._compute.lorentz",
 )
@@ -103,8 +106,8 @@ def compile_target(target: str, study: Path, folder: Path, environment: dict[str
     """Compile the study for the target into the folder."""
     if target in COMMANDS:
         quickly(COMMANDS[target], environment)
-    words = ["compile", str(study), "--target", target, "--out", str(folder)]
-    succeed([sys.executable, "-m", "mmc", *words], study.parent, environment)
+    mmc = shutil.which("mmc", path=environment["PATH"]) or "mmc"
+    succeed([mmc, "compile", str(study), "--target", target, "--out", str(folder)], study.parent, environment)
 
 
 def run_target(target: str, folder: Path, environment: dict[str, str]) -> Path:
@@ -136,7 +139,7 @@ def quickly(words: list[str], environment: Mapping[str, str]) -> list[str]:
 
 @cache
 def forked(program: Path) -> Path:
-    """An engine, forked off a process that has imported it, for the rest of the tests of this process.
+    """An engine, forked off a process that has imported it, for the rest of the tests of all workers.
 
     Yadage is that without what makes it slow. An engine without its Python beside it stays as it is.
     """
@@ -144,8 +147,11 @@ def forked(program: Path) -> Path:
     if not python.exists():
         return program
     run = YADAGE if program.name == "yadage-run" else program
-    imported = ENGINES[program.name]
-    programs = _servers.enter_context(forking(program.name, str(run), imported, dict(os.environ), python))
+    imported, shared = ENGINES[program.name], None
+    if tests := os.environ.get("PYTEST_XDIST_TESTRUNUID"):
+        shared = Path(tempfile.gettempdir(), f"{tests}-{sha256(os.fsencode(program)).hexdigest()[:16]}")
+        _servers.callback(shared.unlink, missing_ok=True)
+    programs = _servers.enter_context(forking(program.name, str(run), imported, dict(os.environ), python, shared))
     return programs / program.name
 
 

@@ -5,7 +5,6 @@ What runs is the program's own code, with its words, folder, environment and fil
 
 import fcntl
 import gc
-import json
 import os
 import runpy
 import select
@@ -16,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from ast import literal_eval
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -24,14 +24,16 @@ from pathlib import Path
 from typing import IO, Any
 
 CLIENT = """#!{python} -IS
-import json, os, socket, sys
+import os, sys
+from _socket import AF_UNIX, SCM_RIGHTS, SHUT_WR, SOL_SOCKET, SOCK_STREAM, socket  # json and socket take longer
 
-with socket.socket(socket.AF_UNIX) as server:
-    server.connect({address!r})
-    socket.send_fds(server, [b"."], [0, 1, 2])
-    server.sendall(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode())
-    server.shutdown(socket.SHUT_WR)
-    code = server.recv(10)
+server = socket(AF_UNIX, SOCK_STREAM)
+server.connect({address!r})
+files = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
+server.sendmsg([b"."], [(SOL_SOCKET, SCM_RIGHTS, files)])
+server.sendall(repr((sys.argv[1:], os.getcwd(), dict(os.environ))).encode())
+server.shutdown(SHUT_WR)
+code = server.recv(10)
 sys.exit(int(code) if code else "the program {name} died")
 """
 STREAMS = ("stdin", "stdout", "stderr")
@@ -191,7 +193,7 @@ def _run(client: socket.socket, files: Sequence[int], module: str) -> None:
     code = 1
     try:
         with client.makefile("rb") as request:
-            words, folder, environment = json.load(request)
+            words, folder, environment = literal_eval(request.read().decode())
         for number, (file, name, mode) in enumerate(zip(files, STREAMS, "rww", strict=True)):
             os.dup2(file, number)
             os.close(file)

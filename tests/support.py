@@ -26,6 +26,9 @@ sys.exit(main())
 """
 """`mmc` as a program, whose first word is the search path on which it finds the `mmc` of jobs."""
 
+AS_IMPORTED = {"PIP_COMPILE": "0"}
+"""With this variable pip leaves modules to be compiled when they are imported: of what tests install, few are."""
+
 REANA = """
 execution:
   images: {physics: "registry.example/mmc/physics:0.1.0", learning: "registry.example/mmc/learning:0.1.0"}

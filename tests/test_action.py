@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.support import ROOT, STUDIES
+from tests.support import AS_IMPORTED, ROOT, STUDIES
 
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
 STEPS: dict[str, dict[str, Any]] = {step["name"]: step for step in ACTION["runs"]["steps"] if "name" in step}
@@ -49,6 +49,7 @@ def run(step: str, workspace: Path, **inputs: str) -> subprocess.CompletedProces
         "HOME": str(temp),
         "RUNNER_TEMP": str(temp),
         "GITHUB_OUTPUT": str(temp / "output"),
+        **AS_IMPORTED,
         **{name: filled(text, context) for name, text in STEPS[step].get("env", {}).items()},
     }
     script = temp / "step.sh"

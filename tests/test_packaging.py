@@ -13,7 +13,7 @@ import pytest
 from mmc.version import __version__
 
 from tests.checkout import copy_checkout
-from tests.support import ROOT, STUDIES
+from tests.support import AS_IMPORTED, ROOT, STUDIES
 
 pytestmark = pytest.mark.engine
 DATA = [path for folder in ("schema", "templates") for path in (ROOT / folder).rglob("*") if path.is_file()]
@@ -36,7 +36,7 @@ def core(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(folder)
     (wheel,) = distributions.glob("*.whl")
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
-    subprocess.run([*pip, "install", "--quiet", wheel], check=True)
+    subprocess.run([*pip, "install", "--quiet", wheel], env={**os.environ, **AS_IMPORTED}, check=True)
     return folder / "bin"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkout import copy_checkout
-from tests.support import STUDIES
+from tests.support import AS_IMPORTED, STUDIES
 
 pytestmark = pytest.mark.engine
 CONFIG = """\
@@ -46,7 +46,7 @@ def hook(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], subproces
         (folder / ".pre-commit-config.yaml").write_text(config)
         commit_all(folder)
         command = [sys.executable, "-m", "pre_commit", "run", "--all-files", "--color=never"]
-        environment = {**os.environ, "PRE_COMMIT_HOME": str(home)}
+        environment = {**os.environ, **AS_IMPORTED, "PRE_COMMIT_HOME": str(home)}
         return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
     return run

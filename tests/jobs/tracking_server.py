@@ -4,17 +4,19 @@ import os
 import resource
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.forked import forking
+
 USER, PASSWORD = "admin", "correct-horse-battery"
 START_S = 120.0
+ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 def free_port() -> int:
@@ -23,19 +25,25 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+def mlflow_program() -> AbstractContextManager[Path]:
+    """The folder of a program `mlflow` for servers, which takes twice five seconds to import what it needs."""
+    imported = ("mlflow.cli", "mlflow.server.fastapi_app", "uvicorn.main")
+    return forking("mlflow", "tests.given_mlflow", imported, {**os.environ, **ENVIRONMENT})
+
+
 @contextmanager
-def server(folder: Path, *, guarded: bool = False) -> Iterator[str]:
+def server(programs: Path, folder: Path, *, guarded: bool = False) -> Iterator[str]:
     """The address of a server that keeps everything in the folder; a guarded one asks for USER and PASSWORD."""
-    with server_process(folder, guarded=guarded) as (address, _):
+    with server_process(programs, folder, guarded=guarded) as (address, _):
         yield address
 
 
 @contextmanager
-def server_process(folder: Path, *, guarded: bool = False) -> Iterator[tuple[str, int]]:
+def server_process(programs: Path, folder: Path, *, guarded: bool = False) -> Iterator[tuple[str, int]]:
     """The same with the group of its processes, by number."""
     folder.mkdir(exist_ok=True)
     address = f"http://127.0.0.1:{free_port()}"
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = {**os.environ, **ENVIRONMENT}
     if guarded:
         settings = folder / "auth.ini"
         lines = ["[mlflow]", "default_permission = READ", f"database_uri = sqlite:///{folder}/users.db"]
@@ -45,14 +53,18 @@ def server_process(folder: Path, *, guarded: bool = False) -> Iterator[tuple[str
         environment |= {"MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD}
     words = ["--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--workers", "1"]
     words += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
-    command = [sys.executable, "-m", "mlflow", "server", *words, *(["--app-name", "basic-auth"] if guarded else [])]
+    command = [programs / "mlflow", "server", *words, *(["--app-name", "basic-auth"] if guarded else [])]
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
+    assert process.stdout is not None
+    with process.stdout:
+        group = int(process.stdout.readline())
     try:
         _wait_for(address, process, folder / "server.log")
-        yield address, process.pid
+        yield address, group
     finally:
-        os.killpg(process.pid, 15)
+        with suppress(ProcessLookupError):
+            os.killpg(group, 15)
         process.wait(30)
 
 

@@ -18,14 +18,15 @@ from mmc.compiler.targets.cwl import without_gathering
 
 from tests.compiler.targets.conftest import Place, StepProgram
 from tests.compiler.targets.plans import expected_commands, make_plan, recorded
-from tests.engines import quickly
+from tests.engines import SELDOM, quickly
 
 pytestmark = pytest.mark.engine
 
 
 def yadage(folder: Path, program: StepProgram, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a bundle with the words of its README; the results are in ``work``."""
-    return engine([*quickly(_yadage_run(folder), program.environment), *words], folder, program, **environment)
+    """Run a bundle with the words of its README, looking at jobs less often; the results are in ``work``."""
+    command = [*quickly(_yadage_run(folder), program.environment), *SELDOM, *words]
+    return engine(command, folder, program, **environment)
 
 
 def plain_yadage(folder: Path, program: StepProgram) -> subprocess.CompletedProcess[str]:

@@ -22,7 +22,7 @@ from mmc.compiler.targets.bundle import write
 
 from tests.compiler.targets.conftest import StepProgram
 from tests.compiler.targets.plans import FILE_CONTENT, expected_commands, make_plan, recorded
-from tests.engines import quickly, snakemake
+from tests.engines import SELDOM, quickly, snakemake
 
 pytestmark = pytest.mark.engine
 
@@ -79,7 +79,7 @@ def test_yadage(plan: Plan, program: StepProgram, tmp_path: Path) -> None:
     (folder / "steps.yml").write_text(yaml.safe_dump(steps))
     given = [f"-p{name}={value}" for name, value in specification["inputs"]["parameters"].items()]
     words = [str(folder), specification["workflow"]["file"], *given, "-t", str(folder), "-d", f"initdir={folder}/"]
-    run(["yadage-run", *words, "--no-visualize", "-b", "multiproc:2"], folder, program)
+    run(["yadage-run", *words, "--no-visualize", "-b", "multiproc:2", *SELDOM], folder, program)
     check(plan, specification, folder, program)
 
 

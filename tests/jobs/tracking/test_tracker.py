@@ -23,7 +23,16 @@ from mmc.jobs.tracking.store import ENVIRONMENT, reason
 from tests.forked import Python, forking_python
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import Folder
-from tests.jobs.tracking_server import PASSWORD, USER, Runs, fill_disk, free_port, server, server_process
+from tests.jobs.tracking_server import (
+    PASSWORD,
+    USER,
+    Runs,
+    fill_disk,
+    free_port,
+    mlflow_program,
+    server,
+    server_process,
+)
 from tests.support import need
 
 need("mlflow", "mlflow")
@@ -63,14 +72,21 @@ class Servers(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def servers(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def programs() -> Iterator[Path]:
+    with mlflow_program() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def servers(programs: Path, empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Servers on copies of a database, which takes seconds to create."""
     folder = tmp_path_factory.mktemp("servers")
     with ExitStack() as stack:
         for name in Servers._fields:
             (folder / name).mkdir()
             shutil.copy(empty / "mlflow.db", folder / name)
-        yield Servers(*(stack.enter_context(server(folder / n, guarded=n == "guarded")) for n in Servers._fields))
+        started = (server(programs, folder / name, guarded=name == "guarded") for name in Servers._fields)
+        yield Servers(*map(stack.enter_context, started))
 
 
 @pytest.fixture
@@ -319,12 +335,12 @@ def test_a_server_that_goes_away_costs_a_warning(folder: Folder, tracking: Path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the files of another process")
-def test_a_server_with_a_full_disk_that_is_killed(folder: Folder, empty: Path) -> None:
+def test_a_server_with_a_full_disk_that_is_killed(folder: Folder, empty: Path, programs: Path) -> None:
     """Jobs go on and warn once; a job in between, when there is room again, is logged."""
     place = folder.path / "server"
     place.mkdir()
     shutil.copy(empty / "mlflow.db", place)
-    with server_process(place) as (address, group):
+    with server_process(programs, place) as (address, group):
         tracking = track(folder, uri=address)
         fill_disk(group, 4096)
         full = folder.run("configure", "full", {}, tracking=tracking)
