@@ -15,6 +15,7 @@ from hypothesis import settings
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 settings.register_profile("unhurried", settings.default, deadline=None)  # a busy machine is not a failure
+settings.register_profile("repeatable", settings.get_profile("unhurried"), derandomize=True, database=None)
 settings.load_profile("unhurried")
 
 HAS_STEPS = find_spec("madminer") is not None
@@ -68,6 +69,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for path in {item.path for item in items if item.get_closest_marker("engine")}:
+        assert b"mark.engine" in path.read_bytes(), f"{path}: `-m engine` looks for this text"
     places = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONG)))
 

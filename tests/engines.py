@@ -22,6 +22,8 @@ from tests.slurm import cluster, wait_until_empty
 from tests.support import RUN_WITH_PATH, STUDIES
 
 YADAGE = Path(__file__).with_name("quick_yadage.py")
+ENVIRONMENT = dict(os.environ)
+"""That of all tests, before one of them changes it."""
 YADAGE_RUN = [
     "yadage-run",
     "work",
@@ -151,7 +153,7 @@ def forked(program: Path) -> Path:
     if tests := os.environ.get("PYTEST_XDIST_TESTRUNUID"):
         shared = Path(tempfile.gettempdir(), f"{tests}-{sha256(os.fsencode(program)).hexdigest()[:16]}")
         _servers.callback(shared.unlink, missing_ok=True)
-    programs = _servers.enter_context(forking(program.name, str(run), imported, dict(os.environ), python, shared))
+    programs = _servers.enter_context(forking(program.name, str(run), imported, ENVIRONMENT, python, shared))
     return programs / program.name
 
 

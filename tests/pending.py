@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.forked import forking
 
+ENVIRONMENT = dict(os.environ)
 _servers = ExitStack()
 atexit.register(_servers.close)
 
@@ -16,4 +17,4 @@ atexit.register(_servers.close)
 def quick_mmc() -> Path:
     """A program `mmc` that is forked off one process for all tests of this worker."""
     imported = ("mmc.cli.main", "mmc.jobs.resume.decision")
-    return _servers.enter_context(forking("mmc", "mmc", imported, dict(os.environ))) / "mmc"
+    return _servers.enter_context(forking("mmc", "mmc", imported, ENVIRONMENT)) / "mmc"

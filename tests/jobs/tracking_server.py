@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from select import select
 from typing import Any
 
 from tests.forked import forking
@@ -57,14 +58,16 @@ def server_process(programs: Path, folder: Path, *, guarded: bool = False) -> It
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
     assert process.stdout is not None
-    with process.stdout:
-        group = int(process.stdout.readline())
+    with process.stdout as told:
+        said = told.readline() if select([told], [], [], START_S)[0] else b""
     try:
+        assert said, f"the server did not start: {(folder / 'server.log').read_text(errors='replace')[-3000:]}"
         _wait_for(address, process, folder / "server.log")
-        yield address, group
+        yield address, int(said)
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(group, 15)
+        if said and process.poll() is None:
+            os.killpg(int(said), 15)
+        process.terminate()
         process.wait(30)
 
 

@@ -73,6 +73,8 @@ class Adam:
         """Update the parameters that have a gradient."""
         group = self.param_groups[0]
         trained = [parameter for parameter in group["params"] if parameter.grad is not None]
+        if not trained:
+            return
         for parameter in trained:
             if parameter not in self._moments:
                 count = torch.zeros((), dtype=torch.float32, device=parameter.device)
@@ -102,7 +104,11 @@ def fused(get_optimizer: Callable[..., tuple[Any, dict[str, Any] | None]]) -> Ca
     @wraps(get_optimizer)
     def wrapped(*args: Any) -> tuple[Any, dict[str, Any]]:
         optimizer, options = get_optimizer(*args)
-        return Adam if optimizer is torch.optim.Adam else optimizer, options or {}
+        if optimizer is not torch.optim.Adam:
+            return optimizer, options or {}
+        if not hasattr(torch, "_fused_adam_"):  # not a public name
+            return optimizer, {**(options or {}), "fused": True}
+        return Adam, options or {}
 
     return wrapped
 
