@@ -280,12 +280,17 @@ def test_weights_that_are_factors_on_the_nominal_one(tmp_path: Path, configured:
 
 
 def test_cuts_of_the_run_card(tmp_path: Path, configured: Path) -> None:
-    """Those without effect are not kept: 0 and -1, and what is no single number."""
+    """Those without effect are 0, which a card without them does not tell."""
     cuts = " 20.0d0 = ptl ! minimum\n 0.0 = ptj\n -1.0 = etal\n {6: 100} = pt_min_pdg\n 13 = iseed\n"
     source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2)
     source.write_text(source.read_text().replace("]]>", f"{cuts}]]>"))
     out = Folder(tmp_path).run("import_events", "x", _settings(), setup=configured, file_lhe=source)
-    assert json.loads((out / "simulate.json").read_text())["cuts"] == {"ptl": "20"}
+    assert json.loads((out / "simulate.json").read_text())["cuts"] == {
+        "ptl": "20",
+        "ptj": "0",
+        "etal": "0",
+        "pt_min_pdg": "6: 100",
+    }
 
 
 def test_a_filter_that_the_header_does_not_show(tmp_path: Path, configured: Path) -> None:
