@@ -58,9 +58,7 @@ def test_an_interference_may_have_another_sign() -> None:
         nominal = size * np.sign(at_two)
         others = {"sm": size * sm / np.abs(at_two), "one": size * (sm + linear) / np.abs(at_two)}
         (warning,) = _warnings(nominal, others)
-        assert warning.startswith("the weights at 'sm' in x.lhe are positive in ") and warning.endswith(
-            "write products"
-        )
+        assert warning.startswith("the weights at 'sm' in x.lhe are positive in ")
         # also if one benchmark alone is far from the nominal weights, or negative somewhere
         assert _warnings(1e3 * SIGNS, {**RATIOS, "m": np.where(np.arange(300) == 0, -1.0, RATIOS["m"])})
 

@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmc.jobs.formats import hepmc, les_houches_table
+from mmc.errors import StepError
+from mmc.jobs.formats import hepmc, les_houches_table, same_events
+from mmc.jobs.formats.hard_process import HardProcess
 from mmc.jobs.formats.les_houches_head import read_head
+from mmc.jobs.steps import import_events
 
 from tests.jobs.formats.test_les_houches_cross_sections import INFO
 from tests.jobs.formats.test_les_houches_normalise import HEADER, write_lhe
@@ -233,6 +236,9 @@ REWEIGHTED = "<weight id='w'>set param_card dim6 2 {} # orig: 0.0\nset param_car
             SAMPLED.format("1.652e+02").replace("<slha>", "<SLHA >").replace("</slha>", ""),
             "was sampled at dim6 2 = 165.2",
         ),
+        # what is in comments does not count
+        ("<!-- uses <slha> -->" + SAMPLED.format("1.652e+02"), "was sampled at dim6 2 = 165.2 for 'sm', where the"),
+        (f"<!-- {SAMPLED.format('9.')} {REWEIGHTED.format('33.04')} -->" + REWEIGHTED.format("165.21"), None),
     ],
 )
 def test_points_of_the_file_are_those_of_the_study(
@@ -401,6 +407,23 @@ def test_events_of_other_files_are_matched_one_by_one(tmp_path: Path, configured
             "import_events", "x", settings, setup=configured, file_lhe=source, file_x=make(name, ratios)
         )
         assert line == f"{name} holds other events than sm.lhe, or the same events in another order: {end}"
+
+
+@pytest.mark.parametrize(("n_same", "n_shifted"), [(99, 0), (70, 0), (50, 5), (70, 20), (40, 0)])
+def test_energies_that_a_shower_changed(monkeypatch: pytest.MonkeyPatch, n_same: int, n_shifted: int) -> None:
+    found = same_events.Comparison(100, n_same, n_shifted, "energies of the incoming partons")
+    monkeypatch.setattr(same_events, "compare_hard", lambda *_: found)
+    monkeypatch.setattr(les_houches_table, "read", lambda _: None)
+    arguments = Path("x.hepmc"), "x.lhe", Path("events.lhe.gz"), None, lambda _: HardProcess(np.ones(1), np.ones(1))
+    if n_same < 50 or n_shifted > 5:
+        with pytest.raises(StepError, match=r"^x\.hepmc holds other events than x\.lhe, or the same events in another"):
+            import_events._same_events(*arguments)
+    elif n_same < 99:
+        (warning,) = import_events._same_events(*arguments)
+        told = f"the energies of the incoming partons of {n_same} of 100 events agree. A shower may change some"
+        assert warning.startswith(f"x.hepmc may hold other events than x.lhe: {told}")
+    else:
+        assert import_events._same_events(*arguments) == []
 
 
 @pytest.mark.parametrize(("ratios", "nominal"), [(None, "Weight"), (["1"] * 6, "Weight"), (RATIOS, "Event")])
