@@ -143,7 +143,7 @@ def without_comments(text: str) -> str:
     ('ac', 'a<!-- b')
     """
     parts, place = list[str](), 0
-    while (start := text.find("<!--", place)) >= 0 and (end := text.find("-->", start)) >= 0:
+    while (start := text.find("<!--", place)) >= 0 and (end := text.find("-->", start + len("<!--"))) >= 0:
         parts.append(text[place:start])
         place = end + len("-->")
     return "".join([*parts, text[place:]])

@@ -95,10 +95,11 @@ def compare_hard(generated: EventTable, hard: HardProcess) -> Comparison | None:
     """
     energy = _incoming(generated)
     found = [_of_energies(energy, hard, precision) for precision in _OF_MOMENTA if _varies(energy, precision)]
-    if not found or found[0].is_shifted:
-        return found[0] if found and _decides(found[0], hard) else None
-    best = next((one for one in found if one.is_same), None) or next((one for one in found if one.is_doubtful), None)
-    compared = best or found[0]
+    if not found:
+        return None
+    is_clear = found[0].is_shifted  # less precisely, events may agree by chance
+    right = [] if is_clear else [*(one for one in found if one.is_same), *(one for one in found if one.is_doubtful)]
+    compared = [*right, found[0]][0]
     return compared if _decides(compared, hard) else None
 
 

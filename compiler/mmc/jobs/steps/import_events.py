@@ -48,7 +48,7 @@ _ADVICE = (
     "name is named under `weights` beside the file"
 )
 
-_OF_PARTICLES = re.compile(r"""['"]?([\w-]+)['"]?\s*:\s*([^,{}]+)""", re.ASCII)
+_OF_PARTICLES = re.compile(r"""(?<![\w-])([\w-]{1,20})['"]?\s{0,9}:([^,{}]{1,60})""", re.ASCII)
 """A cut of a kind of particles, as in ``{6: 100}``."""
 
 
