@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 _FEW, _RARE = 10, 0.01
 """So many events with negative nominal weights, and this part of all, tell whether other weights have their signs."""
-_MOSTLY = 0.9
+_MOSTLY = 0.8
 _FAR = 20.0
 """The smallest ratio of weights to the nominal ones, in all events, that is suspicious; or one over it the largest."""
 _MOST_VARIED = 100.0
