@@ -6,6 +6,7 @@ import json
 import lzma
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from mmc.errors import StepError
 from mmc.jobs.formats import hepmc, les_houches_table, same_events
 from mmc.jobs.formats.hard_process import HardProcess
 from mmc.jobs.formats.les_houches_head import read_head
+from mmc.jobs.formats.weight_groups import Nuisance
 from mmc.jobs.steps import import_events
 
 from tests.jobs.formats.test_les_houches_cross_sections import INFO
@@ -407,6 +409,13 @@ def test_events_of_other_files_are_matched_one_by_one(tmp_path: Path, configured
             "import_events", "x", settings, setup=configured, file_lhe=source, file_x=make(name, ratios)
         )
         assert line == f"{name} holds other events than sm.lhe, or the same events in another order: {end}"
+
+
+def test_what_is_assumed_of_a_set_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Nuisance(f"p{k}", "pdf", {f"b{k}": str(k)}, warning=text) for k, text in enumerate(("", "a", "a"))]
+    monkeypatch.setattr(import_events, "find_nuisance", lambda *_: found)
+    settings, content = SimpleNamespace(systematics={}), SimpleNamespace(names=("0", "1", "2"))
+    assert import_events._check_uncertainties(settings, Path("x.lhe"), content) == ["a"]
 
 
 @pytest.mark.parametrize(("n_same", "n_shifted"), [(99, 0), (70, 0), (50, 5), (70, 20), (40, 0)])
