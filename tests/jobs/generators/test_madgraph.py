@@ -240,8 +240,8 @@ def test_madgraph_has_nothing_to_read(
         (
             "reweighting",
             "MadGraph generates and reweights signal at sm, but event 1 of unweighted_events.lhe.gz has no weight for "
-            "'w', 'morphing_basis_vector_2', 'morphing_basis_vector_3' and 2 more: A compilation Error occurs: f2py "
-            "failed",
+            "'w', 'morphing_basis_vector_2', 'morphing_basis_vector_3' and 2 more; it has none in <rwgt>: A "
+            "compilation Error occurs: f2py failed",
         ),
         (
             "one",
