@@ -236,6 +236,17 @@ def test_a_comment_of_the_run_card_does_not_change_the_normalisation(tmp_path: P
     assert les_houches_table.read(out).factor == 0.5
 
 
+def test_a_run_card_in_a_comment_is_none(tmp_path: Path) -> None:
+    """The normal form has its number of events in the other one."""
+    card = "<MGRunCard>\n 7 = nevents\n sum = event_norm\n</MGRunCard>"
+    text = OF_TWO.replace("<header>", f"<header>\n<!-- {card} -->") + EVENT + EVENT + END
+    source, out = _write(tmp_path / "x.lhe.gz", text), tmp_path / "out.lhe.gz"
+    content = les_houches_normalise.inspect(source, "sm", ["sm"])
+    les_houches_normalise.write(source, out, content, "sm", ["sm"])
+    again = les_houches_normalise.inspect(out, "sm", ["sm"])
+    assert (content.head.norm, again.head.norm, again.sums) == ("average", "average", content.sums)
+
+
 def test_all_events_have_the_weights_of_the_first(tmp_path: Path) -> None:
     more = EVENT.replace("</rwgt>", "<wgt id='x'> 1 </wgt>\n</rwgt>")
     path = _write(tmp_path / "x.lhe.gz", OF_TWO + EVENT + more + END)

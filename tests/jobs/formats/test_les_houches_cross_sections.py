@@ -137,6 +137,17 @@ def test_events_of_each_process_have_its_cross_section(tmp_path: Path, first: in
         les_houches_normalise.inspect(source, "sm", ["sm"])
 
 
+def test_the_error_of_a_process_explains_a_quarter(tmp_path: Path) -> None:
+    """Programs write any number for it: 200 of 400 events where 100 are expected, and then 120."""
+    source = write_lhe(tmp_path / "x.lhe", [{}] * 4000, "1.0", header="")
+    plain = source.read_text().replace(" -3 1\n5.0e-01 1.0e-02 2.0e-01 1", " -3 2\n1. 9. 1. 1\n3. 9. 3. 2")
+    source.write_text(plain.replace(" 3   1 1.0", " 3   2 1.0", 2800))
+    assert les_houches_normalise.inspect(source, "sm", ["sm"]).factor == 4.0
+    source.write_text(plain.replace(" 3   1 1.0", " 3   2 1.0", 2000))
+    with pytest.raises(StepError, match=r"^the events of process 1 in x\.lhe have a cross section of 2 pb, and <init>"):
+        les_houches_normalise.inspect(source, "sm", ["sm"])
+
+
 def test_a_rare_process_may_have_no_events(tmp_path: Path) -> None:
     """0.01 % of 0.5 pb: 0.04 events are expected among 400."""
     source = write_lhe(tmp_path / "x.lhe", [{}] * 400, "0.5", header="")

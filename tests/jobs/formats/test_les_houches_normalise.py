@@ -349,19 +349,34 @@ def test_a_head_with_two_numbers_of_events(tmp_path: Path) -> None:
 
 
 def test_cross_sections_that_a_file_tells_of_its_weights(tmp_path: Path) -> None:
-    """12 pb with an error of 1 pb, and 1.5 pb without any."""
+    """12 pb with an error of 1 pb, and 1.5 pb without any; that of `<init>` has one of 2 %."""
     weights = [{"a&b": f"{k % 3 / 8}", "w": "0.015625"} for k in range(96)]
     plain = write_lhe(tmp_path / "x.lhe", weights, own="0.0052083333").read_text().replace("'a&b'", "'a&amp;b'")
     told = "<xsecinfo weightname=\"a&amp;b\" totxsec='{}'/>\n<xsecinfo weightname='w' totxsec='{}'/>\n</init>"
-    for first, second, wrong in ((16.0, 1.51, None), (18.0, 1.5, "'v' in x.lhe give a cross section of 12 pb, and")):
+    for first, second, wrong in ((16.0, 1.51, None), (21.0, 1.5, "'v' in x.lhe give a cross section of 12 pb, and")):
         (tmp_path / "x.lhe").write_text(plain.replace("</init>", told.format(first, second)))
         arguments = tmp_path / "x.lhe", "sm", ["sm", "v", "w"]
         if wrong is None:
             found = les_houches_normalise.inspect(*arguments, names={"v": "a&b"}).record()
             assert found["mean_weights_pb"]["v"] == pytest.approx(12.0)
         else:
-            with pytest.raises(StepError, match=f"^the weights at {wrong} <xsecinfo> of this weight says 18 pb: were "):
+            with pytest.raises(StepError, match=f"^the weights at {wrong} <xsecinfo> of this weight says 21 pb: were "):
                 les_houches_normalise.inspect(*arguments, names={"v": "a&b"})
+            ones = {"v": np.ones(96)}  # computed weights replace those of the file
+            assert les_houches_normalise.inspect(*arguments, ratios=ones).n_events == 96
+    (tmp_path / "x.lhe").write_text(plain.replace("</init>", told.format(0, 1.5)))  # 0 is a placeholder
+    assert les_houches_normalise.inspect(*arguments, names={"v": "a&b"}).n_events == 96
+
+
+def test_weights_of_mmc_itself_are_not_taken_for_factors(tmp_path: Path) -> None:
+    """Twelve events with a negative weight of 1e-3 pb and others, and 1 pb at another benchmark."""
+    source = write_lhe(tmp_path / "x.lhe", [{"w": str(1.0 + k / 50)} for k in range(40)], own="1.0e-03", header="")
+    text = source.read_text().replace("5.0e-01 1.0e-02", "4.0e-04 1.0e-05").replace(" -3 1\n", " -4 1\n")
+    source.write_text(text.replace(" 1.0e-03 ", " -1.0e-03 ", 12))
+    with pytest.raises(StepError, match=r"^the weights at 'w' in x\.lhe are positive in 12 of the 12 events with"):
+        les_houches_normalise.inspect(source, "sm", ["sm", "w"])
+    content = les_houches_normalise.inspect(source, "sm", ["sm", "w"], may_lack_events=True)
+    assert content.warnings == ()
 
 
 def test_tags_of_init_may_have_attributes(tmp_path: Path) -> None:

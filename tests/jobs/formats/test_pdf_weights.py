@@ -195,12 +195,17 @@ def test_what_lhapdf_says_of_its_sets() -> None:
         (group(MEMBERS), "CT14nlo", 0.9),
         (group(TOY[:5], "toy", "symmhessian", "# 14390: a toy"), "toy", None),
         (group(TOY[:5], "toy90cl", "symmhessian", "# 14390: a toy"), "toy90cl", 0.9),
+        (group(TOY[:5], "toy90cl_nf3", "symmhessian", "# 14390: a toy"), "toy90cl_nf3", 0.9),
+        (group(TOY[:5], "nCTEQ15_toy", "symmhessian", "# 14390: a toy"), "nCTEQ15_toy", 0.9),
+        (group(powheg(14100, 59), "x", "unknown"), "CT18ZNNLO", 0.9),
+        (group(TOY[:5], "my_CT18_toy", "symmhessian", "# 14390: a toy"), "my_CT18_toy", None),
     ],
 )
 def test_errors_at_another_confidence_level(tmp_path: Path, declared: str, named: str, level: float | None) -> None:
     found = find_nuisance({"pdf": PdfUncertainty(effect="pdf", variation=named)}, write(tmp_path / "x.lhe", declared))
     (sigmas,) = {parameter.sigmas for parameter in found}
     assert sigmas == (1.0 if level is None else pytest.approx(norm.interval(level)[1]))
+    assert all(("taken for those at a confidence" in found[0].warning) == ("nCTEQ" in named) for found in [found])
 
 
 def test_the_central_member_of_a_set_that_is_not_known(tmp_path: Path) -> None:

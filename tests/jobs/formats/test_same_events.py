@@ -82,14 +82,20 @@ def test_weights_that_are_zero_or_not_finite() -> None:
     assert _is_same(EVENTS, np.full_like(FOUND, np.nan)) in (None, False)
 
 
-def test_energies_of_incoming_partons() -> None:
-    """Two particles in each event, and in the other file the hard process among others, in another order."""
+def _of_two_particles() -> tuple[EventTable, Floats]:
+    """Events of two particles each, and the energies of the two incoming partons, (N, 2)."""
     momenta = RANDOM.normal(0.0, 50.0, (2 * N, 3))
     momenta = np.concatenate([momenta, np.linalg.norm(momenta, axis=1, keepdims=True)], axis=1)
     none = np.zeros(2 * N)
     events = EventTable("x", np.full(N, 2), none.astype(int), momenta, none, OWN, {}, 1.0)
     total = momenta.reshape(N, 2, 4).sum(axis=1)
-    plus, minus = (total[:, 3] + total[:, 2]) / 2, (total[:, 3] - total[:, 2]) / 2
+    return events, np.stack([total[:, 3] + total[:, 2], total[:, 3] - total[:, 2]], axis=1) / 2
+
+
+def test_energies_of_incoming_partons() -> None:
+    """Two particles in each event, and in the other file the hard process among others, in another order."""
+    events, energies = _of_two_particles()
+    plus, minus = energies.T
 
     def hard(order: slice, some: float = 1.0) -> HardProcess:
         both = np.stack([RANDOM.uniform(0.0, 200.0, N), plus, minus], axis=1)[order]
@@ -109,6 +115,28 @@ def test_energies_of_incoming_partons() -> None:
     found = same_events.compare_hard(events, hard(slice(None, None, -1))._replace(n_incoming=N))
     assert found is not None and not found.is_same
     assert found.told == f"the energies of the incoming partons of {found.n_same} of {N:,} events agree"
+
+
+def test_energies_that_a_shower_changed() -> None:
+    """Massless quarks get a mass: by less than 1 % in all events, or by more in some of them."""
+    events, energies = _of_two_particles()
+
+    def compared(found: Floats) -> same_events.Comparison:
+        result = same_events.compare_hard(events, HardProcess(found.ravel(), np.full(N, 2), N))
+        assert result is not None
+        return result
+
+    changed = energies * RANDOM.uniform(1.0005, 1.005, (N, 1))
+    assert compared(changed).is_same
+    some = np.where(RANDOM.random((N, 1)) < 0.2, 1.05 * energies, energies)
+    assert compared(some).is_doubtful and not compared(some).is_same
+    for wrong in (changed[::-1], np.roll(changed, 1, axis=0), np.roll(some, 1, axis=0), RANDOM.permutation(energies)):
+        assert not compared(wrong).is_same and not compared(wrong).is_doubtful
+    late = changed.copy()
+    late[500:] = np.roll(changed, 1, axis=0)[500:]  # an event was lost
+    assert not compared(late).is_same and not compared(late).is_doubtful
+    signs = same_events.compare(_events(np.sign(W - 0.7)), np.sign(W[::-1, np.newaxis] - 0.7))
+    assert signs is not None and not signs.is_same and not signs.is_doubtful  # weights agree by chance
 
 
 BENCHMARKS = ["sm", "w", *(f"morphing_basis_vector_{k}" for k in range(2, 6))]

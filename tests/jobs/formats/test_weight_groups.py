@@ -206,6 +206,20 @@ def test_declarations_in_comments_and_in_two_blocks(tmp_path: Path) -> None:
     assert list(parameter.weights.values()) == ["2.0", "0.5"]
 
 
+def test_declarations_in_the_settings_that_powheg_copies(tmp_path: Path) -> None:
+    """A comment before the header counts only where nothing else declares weights."""
+    lines = [f"<weight id='{k}' MUR='{k}' MUF='{k}'> </weight>" for k in (2.0, 0.5)]
+    comment = "<!--\nrwl_file '-'\n<initrwgt>" + "".join(lines).replace("MUF", "hdamp='9' MUF") + "</initrwgt>\n-->"
+    own, path = f"<initrwgt>{''.join(lines)}</initrwgt>", tmp_path / "x.lhe"
+    for before, declared in ((comment, own), (comment.replace("hdamp='9' ", ""), "")):
+        path.write_text(f"<LesHouchesEvents>{before}<header>{declared}</header><event>")
+        (parameter,) = find_nuisance({"mu": MU}, path)
+        assert list(parameter.weights.values()) == ["2.0", "0.5"]
+    path.write_text(f"<LesHouchesEvents><header>{own}{own.replace('MUF', 'x=')}</header><event>")
+    with pytest.raises(StepError, match=r"declares the weight '2\.0' twice, in different ways"):
+        find_nuisance({"mu": MU}, path)
+
+
 def test_a_file_without_declarations(tmp_path: Path) -> None:
     (tmp_path / "events.lhe").write_text(HEADER.format(n=1, norm="average") + "<event>\n")
     with pytest.raises(StepError, match=r"events\.lhe has no weight for the scale uncertainty mu"):

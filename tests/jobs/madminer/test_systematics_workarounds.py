@@ -292,13 +292,18 @@ def test_weights_at_the_sampled_benchmark_that_are_not_the_nominal_ones(folder: 
     first = re.search(r"<wgt id='sm'> (\S+) <", text)
     assert first is not None
     path = folder / "smeared.lhe.gz"
-    path.write_bytes(gzip.compress(text.replace(first[0], f"<wgt id='sm'> {1.01 * float(first[1])!r} <", 1).encode()))
-    read = partial(les_houches.one_by_one, _reader(folder / "ours.h5"), path, "sm", False, folder)
-    read(systematics=("lumi",))
-    with pytest.raises(
-        StepError, match=r"^event 1 of smeared\.lhe has another weight at 'sm' than its nominal weight, and"
-    ):
-        read(systematics=("mu",))
+    for factor in (1.001, 50.0):  # rounded, and another weight
+        smeared = text.replace(first[0], f"<wgt id='sm'> {factor * float(first[1])!r} <", 1)
+        path.write_bytes(gzip.compress(smeared.encode()))
+        read = partial(les_houches.one_by_one, _reader(folder / "ours.h5"), path, "sm", False, folder)
+        read(systematics=("lumi",))
+        if factor < 2.0:
+            read(systematics=("mu",))
+            continue
+        with pytest.raises(
+            StepError, match=r"^the weights at 'sm' in smeared\.lhe differ from the nominal weights, and MadMiner"
+        ):
+            read(systematics=("mu",))
 
 
 def test_an_uncertainty_that_the_set_up_does_not_have(folder: Path) -> None:

@@ -99,7 +99,11 @@ def test_weights_that_are_factors(folder: Folder) -> None:
     out = _analyse(folder, "factors", inputs, weight="gen")
     (warning,) = json.loads((out / "analyse.json").read_text())["warnings"]
     assert "name the weight at 'sm' under `weights` too" in warning
-    inputs = {"one": _table(folder, "flipped", gen=np.where(X > 0.5, -1.0, 1.0) * W)}
+    signs = np.where(X > 0.5, -1.0, 1.0)
+    out = _analyse(folder, "signs", {"one": _table(folder, "signs", gen=signs * W)}, weight="gen")
+    (warning,) = json.loads((out / "analyse.json").read_text())["warnings"]
+    assert "negative nominal weight, as with an interference that has another sign there: if they are" in warning
+    inputs = {"one": _table(folder, "flipped", gen=1000.0 * signs * W, w_ll=2.0 + X**2, lr=1.5 + X**2)}
     settings, setup = {**SETTINGS, "weight": "gen"}, folder.out("configure", "configure")
     _, line = folder.attempt("analyse", "flipped", settings, setup=setup, **inputs)
     assert "negative nominal weight: they are factors on these; name the weight at 'sm' under `weights` too" in line

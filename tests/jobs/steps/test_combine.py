@@ -310,7 +310,7 @@ def test_filtered_parts_weigh_by_their_generated_events() -> None:
 
 
 def test_events_of_a_sample_have_the_same_cuts() -> None:
-    """Also if their cross sections happen to be the same; a file without a run card may be of the same generation."""
+    """Also if their cross sections happen to be the same; a cut that a file does not contain says nothing of it."""
     low, high = {"cuts": {"ptl": "20", "ptlmax": "50"}}, {"cuts": {"ptl": "50"}}
     check_cuts(_entries([{}] * 4), [{}, low, {"cuts": {}}, low])
     with pytest.raises(
@@ -319,8 +319,13 @@ def test_events_of_a_sample_have_the_same_cuts() -> None:
         r"they are not parts of one .* give each file a `slice`$",
     ):
         check_cuts(_entries([{}] * 3), [{}, low, high])
-    with pytest.raises(StepError, match=r"ptlmax = 50, and those of signal\.sm\.1 with ptlmax = none: "):
-        check_cuts(_entries([{}] * 2), [low, {"cuts": {"ptl": "20"}}])
+    check_cuts(_entries([{}] * 2), [low, {"cuts": {"ptl": "20", "ptj": "0"}}])
+    without = {"cuts": {"ptl": "20", "ptlmax": "0"}}
+    with pytest.raises(StepError, match=r"ptlmax = 50, and those of signal\.sm\.1 with ptlmax = 0: "):
+        check_cuts(_entries([{}] * 2), [low, without])
+    with pytest.raises(StepError, match=r"^the events of signal\.sm\.1 .* pt_min_pdg = 6: 100, and .* = 6: 50: "):
+        heavy = [{"cuts": {"pt_min_pdg": f"6: {value}"}} for value in (100, 50)]
+        check_cuts(_entries([{}] * 3), [low, *heavy])  # the first card does not tell this cut
     slices = [replace(entry, slice=name) for entry, name in zip(_entries([{}] * 2), "ab", strict=True)]
     check_cuts(slices, [low, high])
 

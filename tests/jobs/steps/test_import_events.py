@@ -6,12 +6,17 @@ import json
 import lzma
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from mmc.jobs.formats import hepmc, les_houches_table
+from mmc.errors import StepError
+from mmc.jobs.formats import hepmc, les_houches_table, same_events
+from mmc.jobs.formats.hard_process import HardProcess
 from mmc.jobs.formats.les_houches_head import read_head
+from mmc.jobs.formats.weight_groups import Nuisance
+from mmc.jobs.steps import import_events
 
 from tests.jobs.formats.test_les_houches_cross_sections import INFO
 from tests.jobs.formats.test_les_houches_normalise import HEADER, write_lhe
@@ -233,6 +238,9 @@ REWEIGHTED = "<weight id='w'>set param_card dim6 2 {} # orig: 0.0\nset param_car
             SAMPLED.format("1.652e+02").replace("<slha>", "<SLHA >").replace("</slha>", ""),
             "was sampled at dim6 2 = 165.2",
         ),
+        # what is in comments does not count
+        ("<!-- uses <slha> -->" + SAMPLED.format("1.652e+02"), "was sampled at dim6 2 = 165.2 for 'sm', where the"),
+        (f"<!-- {SAMPLED.format('9.')} {REWEIGHTED.format('33.04')} -->" + REWEIGHTED.format("165.21"), None),
     ],
 )
 def test_points_of_the_file_are_those_of_the_study(
@@ -280,12 +288,17 @@ def test_weights_that_are_factors_on_the_nominal_one(tmp_path: Path, configured:
 
 
 def test_cuts_of_the_run_card(tmp_path: Path, configured: Path) -> None:
-    """Those without effect are not kept: 0 and -1, and what is no single number."""
+    """Those without effect are 0, which a card without them does not tell."""
     cuts = " 20.0d0 = ptl ! minimum\n 0.0 = ptj\n -1.0 = etal\n {6: 100} = pt_min_pdg\n 13 = iseed\n"
     source = write_lhe(tmp_path / "sm.lhe", [OTHERS] * 2)
     source.write_text(source.read_text().replace("]]>", f"{cuts}]]>"))
     out = Folder(tmp_path).run("import_events", "x", _settings(), setup=configured, file_lhe=source)
-    assert json.loads((out / "simulate.json").read_text())["cuts"] == {"ptl": "20"}
+    assert json.loads((out / "simulate.json").read_text())["cuts"] == {
+        "ptl": "20",
+        "ptj": "0",
+        "etal": "0",
+        "pt_min_pdg": "6: 100",
+    }
 
 
 def test_a_filter_that_the_header_does_not_show(tmp_path: Path, configured: Path) -> None:
@@ -396,6 +409,30 @@ def test_events_of_other_files_are_matched_one_by_one(tmp_path: Path, configured
             "import_events", "x", settings, setup=configured, file_lhe=source, file_x=make(name, ratios)
         )
         assert line == f"{name} holds other events than sm.lhe, or the same events in another order: {end}"
+
+
+def test_what_is_assumed_of_a_set_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Nuisance(f"p{k}", "pdf", {f"b{k}": str(k)}, warning=text) for k, text in enumerate(("", "a", "a"))]
+    monkeypatch.setattr(import_events, "find_nuisance", lambda *_: found)
+    settings, content = SimpleNamespace(systematics={}), SimpleNamespace(names=("0", "1", "2"))
+    assert import_events._check_uncertainties(settings, Path("x.lhe"), content) == ["a"]
+
+
+@pytest.mark.parametrize(("n_same", "n_shifted"), [(99, 0), (70, 0), (50, 5), (70, 20), (40, 0)])
+def test_energies_that_a_shower_changed(monkeypatch: pytest.MonkeyPatch, n_same: int, n_shifted: int) -> None:
+    found = same_events.Comparison(100, n_same, n_shifted, "energies of the incoming partons")
+    monkeypatch.setattr(same_events, "compare_hard", lambda *_: found)
+    monkeypatch.setattr(les_houches_table, "read", lambda _: None)
+    arguments = Path("x.hepmc"), "x.lhe", Path("events.lhe.gz"), None, lambda _: HardProcess(np.ones(1), np.ones(1))
+    if n_same < 50 or n_shifted > 5:
+        with pytest.raises(StepError, match=r"^x\.hepmc holds other events than x\.lhe, or the same events in another"):
+            import_events._same_events(*arguments)
+    elif n_same < 99:
+        (warning,) = import_events._same_events(*arguments)
+        told = f"the energies of the incoming partons of {n_same} of 100 events agree. A shower may change some"
+        assert warning.startswith(f"x.hepmc may hold other events than x.lhe: {told}")
+    else:
+        assert import_events._same_events(*arguments) == []
 
 
 @pytest.mark.parametrize(("ratios", "nominal"), [(None, "Weight"), (["1"] * 6, "Weight"), (RATIOS, "Event")])

@@ -14,13 +14,13 @@ Floats = NDArray[np.float64]
 
 _FEW, _RARE = 10, 0.01
 """So many events with negative nominal weights, and this part of all, tell whether other weights have their signs."""
-_MOSTLY = 0.9
+_MOSTLY = 0.8
 _FAR = 20.0
 """The smallest ratio of weights to the nominal ones, in all events, that is suspicious; or one over it the largest."""
 _MOST_VARIED = 100.0
 """Factors are on average at most so much larger or smaller than 1."""
-_DIFFERENCE, _SIGNIFICANT = 0.02, 5.0
-"""The largest difference between two cross sections: relative, and in standard errors in addition."""
+_SIGNIFICANT = 5.0
+"""The largest difference between two cross sections, in standard errors, in addition to the allowed one."""
 _CONSTANT = 1e-3
 """Ratios that vary less than this are those of two cross sections."""
 
@@ -89,18 +89,28 @@ class BenchmarkWeights:
         return varies and is_far and 1.0 / _MOST_VARIED < self.size / self.n_events < _MOST_VARIED
 
 
-def check_told(told: Mapping[str, float], weights: Mapping[str, BenchmarkWeights], factor: float, file: str) -> None:
+def check_told(
+    told: Mapping[str, float],
+    weights: Mapping[str, BenchmarkWeights],
+    factor: float,
+    file: str,
+    *,
+    allowed: float,
+    n_told: int,
+) -> None:
     """Compare the mean weights with the cross sections that a file tells for them (``<xsecinfo>``, arXiv:1405.1067).
 
     :param told: in pb, by the benchmark
     :param factor: what makes the mean of the weights a cross section in pb
-    :raises StepError: when they differ by more than their statistical error
+    :param allowed: the largest relative difference, in addition to the statistical error
+    :param n_told: the number of events of which the file tells them: of merged runs, those of the first
+    :raises StepError: when they differ by more
     """
     for name in told.keys() & weights.keys():
         own = weights[name]
         mean = own.total / own.n_events
-        error = math.sqrt(max(own.squares / own.n_events - mean**2, 0.0) / own.n_events)
-        if abs(factor * mean - told[name]) > _DIFFERENCE * abs(told[name]) + _SIGNIFICANT * factor * error:
+        error = math.sqrt(max(own.squares / own.n_events - mean**2, 0.0) / n_told)
+        if abs(factor * mean - told[name]) > allowed * abs(told[name]) + _SIGNIFICANT * factor * error:
             raise StepError(
                 f"the weights at {shown(name)} in {file} give a cross section of {factor * mean:.4g} pb, and "
                 f"<xsecinfo> of this weight says {told[name]:.4g} pb: were the weights, or their names, changed?"
@@ -110,18 +120,24 @@ def check_told(told: Mapping[str, float], weights: Mapping[str, BenchmarkWeights
 def check_absolute(weights: Mapping[str, BenchmarkWeights], file: str, advice: str) -> list[str]:
     """Refuse weights that are factors on the nominal weights.
 
+    An interference may have the other sign at another point, so signs alone do not show that weights are factors.
+
     :param weights: by the benchmark, without that of the nominal weights
     :param advice: what to do, as the end of a sentence
-    :returns: a warning where the weights at all benchmarks have the size of factors
-    :raises StepError: when weights have other signs than the nominal ones
+    :returns: a warning where weights have other signs, or those at all benchmarks the size of factors
+    :raises StepError: when the weights at all benchmarks have both, and are positive in all events
     """
-    for name, own in weights.items():
-        if own.has_other_signs:
-            raise StepError(
-                f"the weights at {shown(name)} in {file} are positive in {own.n_flipped:,} of the "
-                f"{own.n_negative:,} events with a negative nominal weight: they are factors on these; {advice}"
-            )
-    if not weights or not all(own.is_suspicious for own in weights.values()):
+    all_far = bool(weights) and all(own.is_suspicious for own in weights.values())
+    if flipped := {name: own for name, own in weights.items() if own.has_other_signs}:
+        name, own = next(iter(flipped.items()))
+        what = (
+            f"the weights at {shown(name)} in {file} are positive in {own.n_flipped:,} of the {own.n_negative:,} "
+            "events with a negative nominal weight"
+        )
+        if all_far and len(flipped) == len(weights) and all(one.n_positive == one.n_events for one in weights.values()):
+            raise StepError(f"{what}: they are factors on these; {advice}")
+        return [f"{what}, as with an interference that has another sign there: if they are factors on these, {advice}"]
+    if not all_far:
         return []
     name, own = next(iter(weights.items()))
     return [

@@ -12,14 +12,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 from mmc.errors import StepError
 from mmc.jobs.formats import scale_weights
-from mmc.jobs.formats.les_houches_text import MOST_WEIGHTS, head
+from mmc.jobs.formats.les_houches_text import MOST_WEIGHTS, head, without_comments
 from mmc.reading import shown
 
 _TAG = re.compile(r"<(/?)(weightgroup|weight)\b([^<>]*)>([^<]*)")
 _ATTRIBUTE = re.compile(r"""(?<![\w.-])([\w.-]+)\s*=\s*(?:'([^']*)'|"([^"]*)")""")
 _TOLD = re.compile(r"""(?<![\w.-])([a-z]\w{0,39})\s*=\s*["']?([\w.+-]+)""", re.IGNORECASE | re.ASCII)
 _BLOCK = re.compile(r"<initrwgt(.*?)(?:</initrwgt>|$)", re.DOTALL)
-_COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
 _FORTRAN = re.compile(r"^([-+]?[\d.]+)[dD]([-+]?\d+)$", re.ASCII)
 _SAME = {"renscfact": "mur", "facscfact": "muf", "lhapdf": "pdf", "set": "pdf"}
 """Names in POWHEG, and in aMC@NLO's ``PDF set = 260001``, of what others call differently."""
@@ -98,8 +97,12 @@ def _written(attributes: Mapping[str, str]) -> str:
 
 
 def declarations(text: str) -> str:
-    """The text of ``<initrwgt>``, or of several, without comments."""
-    return _COMMENT.sub("", "".join(_BLOCK.findall(text)))
+    """The text of ``<initrwgt>``, or of several, without comments.
+
+    POWHEG copies its settings into a comment, which may declare the weights too. If nothing else does, that counts.
+    """
+    found = _BLOCK.findall(without_comments(text)) or _BLOCK.findall(text)[:1]
+    return without_comments("".join(found))
 
 
 def _of_weight(attributes: str, text: str) -> dict[str, str]:

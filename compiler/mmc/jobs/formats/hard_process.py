@@ -1,4 +1,8 @@
-"""The particles of the hard process in files of showered events, which have the momenta of the generator's file."""
+"""The particles of the hard process in files of showered events, with the momenta of the generator's file.
+
+Pythia 8 may give massless quarks and leptons a mass (``LesHouches:setQuarkMass``, ``setLeptonMass``) and match the
+incoming partons to the changed outgoing ones (``LesHouches:matchInOut``), so these momenta may change by about 1e-3.
+"""
 
 from typing import NamedTuple
 
@@ -7,7 +11,7 @@ from mmc.jobs.formats.les_houches_table import Floats, Ints
 CODES = (3, *range(21, 30))
 """The status of particles of the hard process: in older programs, and in Pythia 8 (HepMC's conventions)."""
 INCOMING = 21
-"""Pythia 8's status of the incoming partons of the hard process, which have the momenta of the generator's file."""
+"""Pythia 8's status of the incoming partons of the hard process."""
 
 
 class HardProcess(NamedTuple):

@@ -141,7 +141,7 @@ def number_generated(head: Head, n_events: int, name: str, *, filtered: bool) ->
 
     :raises StepError: when the header does not contain it, or events are missing unsaid
     """
-    if head.counted_in in OF_PARTS and n_events > (head.n_generated or 0):
+    if is_of_several_runs(head, n_events):
         head = replace(head, n_generated=None, n_asked=None)
     generated = n_events if head.n_generated is None else head.n_generated
     asked = generated if head.n_asked is None else head.n_asked
@@ -206,7 +206,7 @@ def factor(head: Head, nominal: NominalWeights, name: str, *, n_generated: int, 
 
     :raises StepError: when the weights contradict the header or ``<init>``
     """
-    written, allowed = head.cross_section_pb[0], _allowed(head)
+    written, allowed = head.cross_section_pb[0], _allowed(*head.cross_section_pb)
     if head.integrated_pb is not None and abs(head.integrated_pb - written) > allowed:
         raise StepError(
             f"the header of {name} contradicts itself: the cross section is {head.integrated_pb:.4g} pb in "
@@ -221,7 +221,7 @@ def factor(head: Head, nominal: NominalWeights, name: str, *, n_generated: int, 
 
 def _of_all(head: Head, nominal: NominalWeights, name: str) -> float:
     """The factor where no event was removed: the mean is the cross section of ``<init>``."""
-    written, allowed = head.cross_section_pb[0], _allowed(head)
+    written, allowed = head.cross_section_pb[0], _allowed(*head.cross_section_pb)
     n_events, mean = nominal.n_events, nominal.total / nominal.n_events
     if _has_units(head, nominal) and mean > 0.0:
         return written / mean
@@ -253,7 +253,7 @@ def _of_filtered(head: Head, nominal: NominalWeights, name: str, n_generated: in
                 "file does not contain the cross section of those that remain"
             )
         return written * remaining
-    candidates, error = _candidates(head, nominal, n_generated), _allowed(head)
+    candidates, error = _candidates(head, nominal, n_generated), _allowed(*head.cross_section_pb)
     if nominal.size is not None:
         # a filter may have put the cross section of the remaining events into `<init>`
         cancelled = 1.0 if not nominal.has_negative else _MOST_CANCELLED if len(candidates) > 1 else math.inf
@@ -268,10 +268,20 @@ def _of_filtered(head: Head, nominal: NominalWeights, name: str, n_generated: in
     return remaining * next(iter(candidates.values()))
 
 
-def _allowed(head: Head) -> float:
-    """The largest difference from the cross section of ``<init>`` in pb."""
+def allowed_part(head: Head) -> float:
+    """The largest relative difference from a cross section that a file tells, in addition to the statistical error."""
     written, error = head.cross_section_pb
-    return DIFFERENCE * written + min(_SIGNIFICANT * error, _MOST_UNSURE * written)
+    return _allowed(written, error) / written
+
+
+def is_of_several_runs(head: Head, n_events: int) -> bool:
+    """Whether a file has more events than its program counted in one run, so that its head is that of the first."""
+    return head.counted_in in OF_PARTS and n_events > (head.n_generated or 0)
+
+
+def _allowed(written: float, error: float) -> float:
+    """The largest difference from a cross section of ``<init>`` in pb, by its error there."""
+    return DIFFERENCE * abs(written) + min(_SIGNIFICANT * error, _MOST_UNSURE * abs(written))
 
 
 def _has_units(head: Head, nominal: NominalWeights) -> bool:
@@ -303,8 +313,7 @@ def _check_processes(head: Head, nominal: NominalWeights, factor: float, name: s
         total, squares = nominal.by_process[process]
         # the events expected of a rare process have a variance too, if there are none
         spread = factor * math.sqrt(squares + abs(written) / factor * nominal.largest)
-        allowed = DIFFERENCE * abs(written) + _SIGNIFICANT * (error + spread)
-        if abs(factor * total - written) > allowed:
+        if abs(factor * total - written) > _allowed(written, error) + _SIGNIFICANT * spread:
             raise StepError(
                 f"the events of process {process} in {name} have a cross section of {factor * total:.4g} pb, and "
                 f"<init> says {written:.4g} pb: were files of different processes merged? Name each of them, with a "

@@ -12,7 +12,7 @@ from xml.parsers import expat
 from mmc.errors import StepError
 from mmc.jobs.formats.declared_weights import as_xml, declarations, declared_groups
 from mmc.jobs.formats.event_numbers import asked, whole
-from mmc.jobs.formats.les_houches_text import first_group, number, number_or_none, part
+from mmc.jobs.formats.les_houches_text import first_group, number, number_or_none, part, without_comments
 
 log = logging.getLogger(__name__)
 
@@ -188,6 +188,9 @@ def _header(text: str) -> str:
         end = text.find("</header>", opening.end())
         stop = init.start() if init is not None and init.start() > opening.end() else len(text)
         header = text[opening.end() : end if end >= 0 else stop]
+        bare = without_comments(header)
+        if bare.count(_CARD) < header.count(_CARD):
+            header = bare  # a run card in a comment is none, and the normal form has its own entries in the first
     return f"{header}\n{_declarations(text)}\n" if _DECLARED not in header and _DECLARED in text else header
 
 

@@ -21,7 +21,14 @@ from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch, gzipped
 from mmc.jobs.formats.benchmark_weights import BenchmarkWeights, check_absolute, check_told
 from mmc.jobs.formats.les_houches import quoted
-from mmc.jobs.formats.les_houches_cross_section import DIFFERENCE, NominalWeights, number_generated, told_or_found
+from mmc.jobs.formats.les_houches_cross_section import (
+    DIFFERENCE,
+    NominalWeights,
+    allowed_part,
+    is_of_several_runs,
+    number_generated,
+    told_or_found,
+)
 from mmc.jobs.formats.les_houches_cross_section import factor as normalisation
 from mmc.jobs.formats.les_houches_head import LARGEST, Head, opening, read_head
 from mmc.jobs.formats.les_houches_text import (
@@ -110,7 +117,7 @@ def inspect(
     :param same: benchmarks at which every event must have its nominal weight
     :param advice: what to do about missing weights, as the end of a sentence
     :param filtered: whether events were removed from the file after its generation
-    :param may_lack_events: whether the generator may have written fewer events than the header asks for
+    :param may_lack_events: whether mmc's own generator wrote the file, maybe with fewer events than the header asks for
     :param names: the names of benchmarks' weights in the file, where they differ
     :param ratios: weights of benchmarks relative to the nominal weight, which replace those of the file
     :raises StepError: when the file is damaged or has no events, an event lacks a weight or has one that is not a
@@ -162,8 +169,8 @@ def inspect(
     if sampled in of_benchmarks:
         _check_sampled(sampled, of_benchmarks[sampled].total, nominal, path.name)
         _check_no_other(sampled, {name: own.apart for name, own in of_benchmarks.items()}, nominal.sizes, path.name)
-    of_file = {name: own for name, own in of_benchmarks.items() if name != sampled and name not in ratios}
-    warnings = check_absolute(of_file, path.name, "write their products with these into the file")
+    of_file = {name: own for name, own in of_benchmarks.items() if name not in ratios}
+    warnings = [] if may_lack_events else _check_absolute(of_file, sampled, path.name)
     head, found_error = told_or_found(head, nominal, path.name)
     told = head
     if may_lack_events:
@@ -171,7 +178,7 @@ def inspect(
         told = replace(head, n_generated=None, n_asked=None, integrated_pb=None, processes=processes)
     n_generated = number_generated(told, n_events, path.name, filtered=filtered)
     factor = normalisation(told, nominal, path.name, n_generated=n_generated, filtered=filtered)
-    check_told({} if filtered else _told(head, benchmarks, names), of_benchmarks, factor, path.name)
+    _check_told(head, {} if filtered else of_file, names, factor, path.name)
     return Content(
         head,
         n_events,
@@ -188,10 +195,23 @@ def inspect(
     )
 
 
-def _told(head: Head, benchmarks: Sequence[str], names: Mapping[str, str]) -> dict[str, float]:
-    """The cross sections at benchmarks that a head tells, in pb."""
-    in_file = {here: names.get(here, here) for here in benchmarks}
-    return {here: head.weights_pb[there] for here, there in in_file.items() if there in head.weights_pb}
+def _check_absolute(weights: Mapping[str, BenchmarkWeights], sampled: str, name: str) -> list[str]:
+    others = {benchmark: own for benchmark, own in weights.items() if benchmark != sampled}
+    return check_absolute(others, name, "write their products with these into the file")
+
+
+def _check_told(
+    head: Head, weights: Mapping[str, BenchmarkWeights], names: Mapping[str, str], factor: float, name: str
+) -> None:
+    """Compare weights with the cross sections that the head tells of them; 0 stands for one that is not known.
+
+    :raises StepError: when they differ
+    """
+    found = {here: head.weights_pb.get(names.get(here, here), 0.0) for here in weights}
+    told = {here: value for here, value in found.items() if value}
+    n_events = max((own.n_events for own in weights.values()), default=0)
+    n_told = head.n_generated if head.n_generated and is_of_several_runs(head, n_events) else n_events
+    check_told(told, weights, factor, name, allowed=allowed_part(head), n_told=n_told)
 
 
 def _n_final(body: str) -> int:

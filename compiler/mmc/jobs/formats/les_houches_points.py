@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from mmc.compiler.inputs import cards
 from mmc.errors import StepError
-from mmc.jobs.formats.les_houches_text import part
+from mmc.jobs.formats.les_houches_text import part, without_comments
 from mmc.reading import shown
 
 _WEIGHT = re.compile(r"""(?><weight\b[^<>]*?\sid\s*=\s*(?:'([^']*)'|"([^"]*)"))[^<>]*>""")
@@ -40,6 +40,7 @@ def check_points(
     :raises StepError: when a point of the file differs from the benchmark of the study, a weight is declared at two
         points, or MadGraph computes a parameter of the study from others
     """
+    header = without_comments(header)  # POWHEG copies its settings into one, which may declare weights
     computed = sorted({place for values in expected.values() for place in values} & cards.dependent(_card(header)))
     if computed:
         raise StepError(

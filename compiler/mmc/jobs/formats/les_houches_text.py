@@ -122,17 +122,31 @@ def head(path: Path) -> str:
 
 def part(text: str, name: str) -> str | None:
     """The text of a part of the head, also if its tags have attributes or other capitals; None without its beginning.
-    Without its end, it ends before the next tag at the beginning of a line.
+    Without its end, it ends before the next tag at the beginning of a line. Comments do not count.
 
     >>> part("<slha name='x'>1</SLHA>", "slha"), part("<slha>1", "slha"), part("1</slha>", "slha")
     ('1', '1', None)
     """
+    text = without_comments(text)
     opening = re.search(rf"<{name}(?:\s[^<>]*)?>", text, re.IGNORECASE)
     if opening is None:
         return None
     end = re.compile(rf"</{name}\s*>", re.IGNORECASE).search(text, opening.end())
     end = end or _TAG_IN_FRONT.search(text, opening.end())
     return text[opening.end() : end.start() if end else len(text)]
+
+
+def without_comments(text: str) -> str:
+    """The head of a file without its comments. An event after a comment without an end is refused elsewhere.
+
+    >>> without_comments("a<!-- b -->c"), without_comments("a<!-- b")
+    ('ac', 'a<!-- b')
+    """
+    parts, place = list[str](), 0
+    while (start := text.find("<!--", place)) >= 0 and (end := text.find("-->", start + len("<!--"))) >= 0:
+        parts.append(text[place:start])
+        place = end + len("-->")
+    return "".join([*parts, text[place:]])
 
 
 def between(text: str, opening: str, closing: str) -> str | None:

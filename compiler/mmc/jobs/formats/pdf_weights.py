@@ -31,7 +31,9 @@ _NEAR = 10
 _SORT = re.compile(r"(?:hessian|symmhessian|replicas)(?:\+\w+)*", re.ASCII)
 _HESSIAN = ("hessian", "symmhessian")
 _AT_90 = "90cl"
-"""The end of the name of a set with errors at a confidence level of 90 %, as in ``MSTW2008nlo90cl``."""
+"""In the name of a set with errors at a confidence level of 90 %, as in ``MSTW2008nlo90cl_nf3``."""
+_MOSTLY_AT_90 = re.compile(r"CT\d\d|n?CTEQ|EPPS", re.IGNORECASE | re.ASCII)
+"""How the names of sets begin whose errors mostly have this level: those of CTEQ, and of nuclei."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Directions:
     """The weights of each eigenvector in its two directions, or in one."""
     sigmas: float
     """How many standard deviations these members are away from the central one."""
+    warning: str
+    """Empty if the number is known."""
 
 
 def choose(groups: Sequence[WeightGroup], wanted: str, name: str, path: Path) -> Directions:
@@ -89,10 +93,17 @@ def choose(groups: Sequence[WeightGroup], wanted: str, name: str, path: Path) ->
         for member, number in enumerate(numbers)
         if found[number]
     }
-    is_at_90 = any(name.endswith(_AT_90) for name in (wanted, *(group.name for group in own)))
-    confidence = known.confidence if known else 90.0 if is_at_90 else ONE_SIGMA
+    names = (wanted, *(group.name for group in own))
+    is_said = known is not None or any(_AT_90 in name.lower() for name in names)
+    is_assumed = not is_said and any(map(_MOSTLY_AT_90.match, names))
+    confidence = known.confidence if known else 90.0 if is_said or is_assumed else ONE_SIGMA
+    warning = (
+        f"the errors of the PDF set {wanted} in {path.name} are taken for those at a confidence level of 90 %, as of "
+        "other sets of its kind: mmc does not know this set; check `ErrorConfLevel` in its file `.info`"
+    )
     weights = [tuple(ids[member] for member in direction) for direction in directions]
-    return Directions(ids.get(0), weights, 1.0 if confidence == ONE_SIGMA else _sigmas(confidence))
+    sigmas = 1.0 if confidence == ONE_SIGMA else _sigmas(confidence)
+    return Directions(ids.get(0), weights, sigmas, warning if is_assumed else "")
 
 
 def _sigmas(confidence: float) -> float:

@@ -16,12 +16,16 @@ from mmc.jobs.formats.les_houches_table import EventTable, Floats
 _PRECISIONS = (1e-3, 1e-5)
 """Relative differences at which numbers count as the same. The second is for weights that hardly vary: Delphes keeps
 single precision."""
-_IN_TEXTS = 1e-4
-"""The largest relative difference between the same momentum in two files."""
+_OF_MOMENTA = (1e-4, 1e-2)
+"""Relative differences at which momenta in two files count as the same. The second is for those that a shower changed:
+Pythia gives massless partons masses."""
+_ENERGIES = "energies of the incoming partons"
 _SMALLEST = 1e-6
 """Ratios below it are compared as if they were as large."""
 _SAME = 0.99
 """At least this part of the events agrees in files with the same events."""
+_MOST_CHANGED = 0.5
+"""A shower may change the energies of the incoming partons in at most this part of the events."""
 _VARIES = 0.1
 """At least this part of the events must have another weight than the event before; else they have no information."""
 _COMPARED = 6
@@ -46,9 +50,17 @@ class Comparison:
     @property
     def is_same(self) -> bool:
         """Whether they are the same events."""
-        n_different = self.n_events - self.n_same
-        shifted = self.n_shifted >= _FEW and 2 * self.n_shifted > n_different
-        return self.n_same >= _SAME * self.n_events and not shifted
+        return self.n_same >= _SAME * self.n_events and not self.is_shifted
+
+    @property
+    def is_shifted(self) -> bool:
+        """Whether most of the others are those of the event before or after."""
+        return self.n_shifted >= _FEW and 2 * self.n_shifted > self.n_events - self.n_same
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether they may be the same events, with momenta that the shower changed. Weights do not change."""
+        return self.what == _ENERGIES and self.n_same >= _MOST_CHANGED * self.n_events and not self.is_shifted
 
     @property
     def told(self) -> str:
@@ -77,23 +89,34 @@ def compare(generated: EventTable, found: Floats) -> Comparison | None:
 def compare_hard(generated: EventTable, hard: HardProcess) -> Comparison | None:
     """Compare the energies of the incoming partons, which follow from the sum over the outgoing particles.
 
-    :returns: None if they hardly vary, or if too few events have them in the other file for a decision. Events of
-        Pythia 8 have them; other showers may change the momenta
+    :returns: that of the precision at which the events agree, else of the first; None if they hardly vary, or if too
+        few events have them in the other file for a decision. Events of Pythia 8 have them; other showers may change
+        the momenta
     """
     energy = _incoming(generated)
-    if not _varies(energy, _IN_TEXTS):
+    found = [_of_energies(energy, hard, precision) for precision in _OF_MOMENTA if _varies(energy, precision)]
+    if not found:
         return None
+    is_clear = found[0].is_shifted  # less precisely, events may agree by chance
+    right = [] if is_clear else [*(one for one in found if one.is_same), *(one for one in found if one.is_doubtful)]
+    compared = [*right, found[0]][0]
+    return compared if _decides(compared, hard) else None
 
+
+def _of_energies(energy: Floats, hard: HardProcess, precision: float) -> Comparison:
     owners = np.repeat(np.arange(len(energy)), hard.counts)
 
     def agree(expected: Floats) -> NDArray[np.bool_]:
-        close = _equal(np.repeat(expected, hard.counts), hard.energy, _IN_TEXTS)
+        close = _equal(np.repeat(expected, hard.counts), hard.energy, precision)
         return np.bincount(owners[close], minlength=len(energy)) > 0
 
-    counted = _counted(*(agree(np.roll(energy, shift)) for shift in (0, 1, -1)))
-    compared = replace(counted, what="energies of the incoming partons")
+    return replace(_counted(*(agree(np.roll(energy, shift)) for shift in (0, 1, -1))), what=_ENERGIES)
+
+
+def _decides(compared: Comparison, hard: HardProcess) -> bool:
+    """Whether enough events have the incoming partons in the other file, or agree without them."""
     are_there = hard.n_incoming >= _SAME * compared.n_events
-    return compared if are_there or 2 * (compared.n_same + compared.n_shifted) > compared.n_events else None
+    return are_there or 2 * (compared.n_same + compared.n_shifted) > compared.n_events
 
 
 def _incoming(events: EventTable) -> Floats:

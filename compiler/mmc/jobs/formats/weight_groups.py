@@ -54,6 +54,8 @@ class Nuisance:
     """The weight that the benchmarks' weights are divided by; None for the nominal weight."""
     sigmas: float = 1.0
     """How many standard deviations of ν the weights in the file are away from the nominal ones."""
+    warning: str = ""
+    """What is assumed of them."""
 
     @property
     def benchmarks(self) -> tuple[str, str | None]:
@@ -164,6 +166,7 @@ def _pdf(name: str, entry: PdfUncertainty, groups: Sequence[WeightGroup], path: 
             {f"{name}_nuisance_param_{index}_benchmark_{k}": weight for k, weight in enumerate(direction)},
             central=found.central,
             sigmas=found.sigmas,
+            warning=found.warning,
         )
         for index, direction in enumerate(found.directions)
     ]

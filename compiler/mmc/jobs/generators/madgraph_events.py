@@ -68,7 +68,9 @@ def run(job: StepJob) -> None:
             raise StepError(f"MadGraph makes no events of {_what(settings)}{madgraph.hint(lines)}")
         content = _inspected(made, settings, names, lines)
         les_houches_normalise.write(made, job.out / EVENTS, content, settings.benchmark, names, forget=work)
-        find_nuisance(settings.systematics, job.out / EVENTS)  # raises when LHAPDF has not added the weights
+        found_weights = find_nuisance(settings.systematics, job.out / EVENTS)  # raises when LHAPDF has not added them
+        for text in dict.fromkeys(parameter.warning for parameter in found_weights if parameter.warning):
+            log.warning("%s", text)
         n_lost, n_generated = 0, content.n_events
         if settings.shower is not None:
             from mmc.jobs.generators import showered  # imports Pythia, which parton-level events do not need

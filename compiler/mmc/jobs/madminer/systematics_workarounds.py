@@ -1,6 +1,5 @@
 """Work-arounds for MadMiner 0.9.6's treatment of systematic uncertainties (issue 565 of its repository)."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
 from inspect import signature
@@ -13,11 +12,9 @@ import numpy as np
 from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
 from mmc.jobs.formats import les_houches_normalise
+from mmc.jobs.formats.les_houches_cross_section import DIFFERENCE
 from mmc.jobs.formats.les_houches_text import number
 from mmc.jobs.formats.weight_groups import Nuisance, find_nuisance, settle
-
-_SAME = 1e-4
-"""Largest relative difference between weights that are the same; files have six digits."""
 
 
 def mend_loading(hdf5: Any) -> None:
@@ -133,16 +130,20 @@ def _definitions(filename: Any, systematics: Mapping[str, Any]) -> dict[str, dic
 def _check_nominal(path: Path, sampled: str) -> None:
     """MadMiner divides varied weights by those at the sampled benchmark, and they are relative to the nominal weights.
 
-    :raises StepError: when the two differ in an event
+    Sums, as a reweighting rounds the weights of single events.
+
+    :raises StepError: when the two differ
     """
-    for event, (_, _, own, weights, _) in enumerate(les_houches_normalise.events(path, {}), start=1):
-        if not math.isclose(number(weights.get(sampled, own)), number(own), rel_tol=_SAME):
-            raise StepError(
-                f"event {event} of {path.name} has another weight at {sampled!r} than its nominal weight, and "
-                "MadMiner, which reads these events one by one, does not take uncertainties relative to the nominal "
-                "weight: use only expressions that mmc computes for all events at once (the log says which it does "
-                "not), or no `systematics`"
-            )
+    apart = size = 0.0
+    for event in les_houches_normalise.events(path, {}):
+        own = number(event.own)
+        apart, size = apart + abs(number(event.weights.get(sampled, event.own)) - own), size + abs(own)
+    if not apart <= DIFFERENCE * size:  # also where they are not numbers
+        raise StepError(
+            f"the weights at {sampled!r} in {path.name} differ from the nominal weights, and MadMiner, which reads "
+            "these events one by one, does not take uncertainties relative to the nominal weight: use only expressions "
+            "that mmc computes for all events at once (the log says which it does not), or no `systematics`"
+        )
 
 
 def _with_nuisance(parse: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:

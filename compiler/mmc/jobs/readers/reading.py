@@ -11,6 +11,7 @@ import numpy as np
 from mmc.compiler.expressions.vocabulary import RESERVED
 from mmc.compiler.settings.reading import AnalyseSettings, Cut, ObservableDefinition
 from mmc.errors import StepError
+from mmc.jobs.formats.benchmark_weights import BenchmarkWeights
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.formats.weight_groups import Nuisance, settle
 from mmc.jobs.madminer.event_objects import defined
@@ -22,9 +23,7 @@ from mmc.jobs.readers.values import Definition, Mask, Number, Objects
 log = logging.getLogger(__name__)
 
 _MOST_VARIED = 10.0
-"""One standard deviation changes the weights of events by less than this factor."""
-_FEW, _RARE = 3, 0.01
-"""Fewer events, or a smaller part of them, may have weights of another sign by chance."""
+"""One standard deviation changes the mean size of weights by less than this factor; another benchmark may do more."""
 
 
 class NotInColumnsError(Exception):
@@ -206,13 +205,12 @@ def _check_varied(events: Weighted, nuisance: Sequence[Nuisance]) -> None:
     for parameter in nuisance:
         is_own = parameter.central is None or parameter.central not in events.weights
         nominal = events.own_weights if is_own else events.weights[str(parameter.central)]
-        size, negative = float(np.abs(nominal).sum()), nominal < 0.0
+        size = float(np.abs(nominal).sum())
         for key, stored in zip(("up", "down"), parameter.weights.values(), strict=False):
             if stored is None:
                 continue
-            varied = events.weights.get(stored, nominal)
-            factor = float(np.abs(varied).sum()) / size if size else 1.0
-            is_flipped = negative.sum() >= max(_FEW, _RARE * len(nominal)) and _are_mostly_positive(varied[negative])
+            varied = BenchmarkWeights.of(nominal, events.weights.get(stored, nominal))
+            factor, is_flipped = varied.size / size if size else 1.0, varied.has_other_signs
             if not (is_flipped or factor <= 1.0 / _MOST_VARIED or factor >= _MOST_VARIED):
                 continue
             what = f"the weights {stored!r} (uncertainty {parameter.systematic}) of {events.name} are"
@@ -228,7 +226,3 @@ def _check_varied(events: Weighted, nuisance: Sequence[Nuisance]) -> None:
                 "smaller. If they are factors on the nominal weights, as `LHEScaleWeight` of NanoAOD, write a column "
                 f"with the product into the file, and name it as `{key}`"
             )
-
-
-def _are_mostly_positive(weights: Floats) -> bool:
-    return float((weights > 0.0).mean()) > 0.5

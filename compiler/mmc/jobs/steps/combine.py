@@ -221,17 +221,18 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
 
 
 def check_cuts(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
-    """:raises StepError: when events of one sample were generated with different cuts, as far as their files say"""
-    first: dict[tuple[str, str | None], tuple[str, Mapping[str, str]]] = {}
+    """:raises StepError: when events of one sample were generated with different cuts, as far as their files say: a
+    cut that one of them does not contain says nothing
+    """
+    told: defaultdict[tuple[str, str | None], dict[str, tuple[str, str]]] = defaultdict(dict)
     for entry, record in zip(jobs, records, strict=True):
-        own = record.get("cuts", {})
-        name, other = first.setdefault((entry.sample, entry.slice), (entry.job, own)) if own else ("", own)
-        if differing := sorted(cut for cut in own.keys() | other.keys() if own.get(cut) != other.get(cut)):
-            one, two = (cuts.get(differing[0], "none") for cuts in (other, own))
-            raise StepError(
-                f"the events of {name} were generated with {differing[0]} = {one}, and those of {entry.job} with "
-                f"{differing[0]} = {two}: {_NOT_AVERAGED}"
-            )
+        for cut, own in sorted(record.get("cuts", {}).items()):
+            name, other = told[entry.sample, entry.slice].setdefault(cut, (entry.job, own))
+            if own != other:
+                raise StepError(
+                    f"the events of {name} were generated with {cut} = {other}, and those of {entry.job} with "
+                    f"{cut} = {own}: {_NOT_AVERAGED}"
+                )
 
 
 def check_beams(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:

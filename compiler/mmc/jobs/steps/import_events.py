@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -47,6 +48,9 @@ _ADVICE = (
     "name is named under `weights` beside the file"
 )
 
+_OF_PARTICLES = re.compile(r"""(?<![\w-])([\w-]{1,20})['"]?\s{0,9}:([^,{}]{1,60})""", re.ASCII)
+"""A cut of a kind of particles, as in ``{6: 100}``."""
+
 
 def run(job: StepJob) -> None:
     """Write ``events.lhe.gz`` and ``simulate.json``; with a HepMC file also ``events.hepmc.gz``; with a Delphes file
@@ -86,7 +90,7 @@ def run(job: StepJob) -> None:
         warnings += check_points(content.head.text, settings.benchmark, expected, source.name, settings.weights)
     if not settings.filtered:
         check_merged(content.head.text, content.n_final, source.name)
-    _check_uncertainties(settings, source, content)
+    warnings += _check_uncertainties(settings, source, content)
     warnings += content.warnings
     if settings.filtered:
         warnings += of_one_run(content.head, source.name) or of_none_removed(
@@ -150,21 +154,37 @@ def run(job: StepJob) -> None:
 
 
 def _cuts(head: Head) -> dict[str, str]:
-    """The cuts of the run card, without those that have no effect: they are 0 or negative; empty if it tells none."""
+    """The cuts that the run card tells."""
     entries = cards.run_card(part(head.text, "MGRunCard") or "")
-    cuts = {entry.name: cards.number(entry.value) for entry in entries if entry.name in CUTS}
-    return {name: f"{value:g}" for name, value in cuts.items() if value is not None and value > 0.0}
+    return {entry.name: _cut(entry.value) for entry in entries if entry.name in CUTS}
 
 
-def _check_uncertainties(settings: ImportEventsSettings, source: Path, content: Content) -> None:
-    """:raises StepError: when the file does not declare the weights of an uncertainty, or its events lack them"""
-    for parameter in find_nuisance(settings.systematics, source):
+def _cut(text: str) -> str:
+    """The value of a cut in one form; 0 where it has no effect, as negative values, and with quotes, as in a card.
+
+    >>> _cut("20.0d0"), _cut("-1"), _cut("{24: 5, '6':100.0}"), _cut("'True'")
+    ('20', '0', '24: 5, 6: 100', 'true')
+    """
+    value = cards.number(text)
+    if value is not None:
+        return f"{max(value, 0.0):g}"
+    pairs = sorted(f"{name}: {_cut(own.strip())}" for name, own in _OF_PARTICLES.findall(text))
+    return ", ".join(pairs) if pairs else text.strip("'\"").lower()
+
+
+def _check_uncertainties(settings: ImportEventsSettings, source: Path, content: Content) -> list[str]:
+    """:returns: warnings
+    :raises StepError: when the file does not declare the weights of an uncertainty, or its events lack them
+    """
+    parameters = find_nuisance(settings.systematics, source)
+    for parameter in parameters:
         for weight in parameter.columns.values():
             if weight is not None and weight not in content.names:
                 raise StepError(
                     f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, "
                     "and its events do not have it: give the sample no such uncertainty, or a file with these weights"
                 )
+    return list(dict.fromkeys(parameter.warning for parameter in parameters if parameter.warning))
 
 
 def _ratios(
@@ -230,7 +250,7 @@ def _same_events(
     do not contain them, by the energies of the incoming partons.
 
     :param events: the Les Houches file in its normal form
-    :returns: a warning if they are not known
+    :returns: a warning if that is not known, or if a part of the energies differ
     :raises StepError: when they are other events
     """
     generated = les_houches_table.read(events)
@@ -241,6 +261,11 @@ def _same_events(
         return [
             f"mmc cannot check that {path.name} has the events of {source} in the same order: no weight that both have "
             "differs from event to event, and not both have the incoming partons"
+        ]
+    if compared.is_doubtful and not compared.is_same:
+        return [
+            f"{path.name} may hold other events than {source}: {compared.told}. A shower may change some of them, as "
+            "Pythia does where it gives massless quarks a mass"
         ]
     if not compared.is_same:
         raise StepError(
