@@ -184,7 +184,6 @@ SCORES = ScoreErrors(
     np.array([[0.4, 0.1], [0.1, 0.3]]),
     np.array([[0.003, 0.0], [0.0, 0.001]]),
     np.array([2e-3, -1e-3]),
-    np.array([1.0, 0.5]),
 )
 
 
