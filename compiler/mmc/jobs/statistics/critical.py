@@ -131,11 +131,11 @@ def smooth(points: Array, probes: npt.NDArray[np.intp], values: Array, errors: A
     errors of the values, or their scatter around the function if that is larger, and what smoothing takes from the
     function; between the probes they lack the error of the interpolation. Beyond the probes it stays within the values.
 
-    :param errors: standard errors of the values, which are taken as equal; 0 at a step of a quantile
+    :param errors: standard errors of the values, which are taken as equal; 0 where many toys have the same value
     :returns: values, shape (points,), and independent errors, shape (combinations of the values, points)
     """
     low, high = points[probes].min(axis=0), points[probes].max(axis=0)
-    width = np.where(high > low, high - low, np.inf)  # of probes on a line, which is then the whole axis
+    width = np.where(high > low, high - low, np.inf)  # all lines are as that of the probes, if they have one
     scaled = np.clip(2.0 * (points - low) / width - 1.0, -1.0, 1.0)
     noise = max(float(np.square(errors).mean()), EXACT**2 * float(values.var()), ROUNDING)
     lengths = np.full(points.shape[1], LENGTHS[len(LENGTHS) // 2])
