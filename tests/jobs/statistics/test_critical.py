@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 from mmc.jobs.statistics.critical import CriticalValues, smooth
-from scipy.stats import chi2
+from scipy.special import xlogy
+from scipy.stats import chi2, poisson
 
 AXIS = np.linspace(-1.0, 1.0, 41)[:, np.newaxis]
 PROBES = np.arange(0, 41, 2)
@@ -16,9 +17,13 @@ def test_a_curve_is_found_and_noise_is_not_followed() -> None:
     assert np.ptp(flat) < 0.3 and np.sqrt(np.square(error).sum(axis=0)).mean() < 0.06
 
 
-def test_the_errors_of_smoothed_values_are_their_scatter() -> None:
+@pytest.mark.parametrize("claimed", [0.1, 0.05])
+def test_the_errors_of_smoothed_values_are_their_scatter(claimed: float) -> None:
+    """Also if the values scatter by more than their errors claim."""
     random, curve = np.random.default_rng(2), 4.0 + AXIS[:, 0] ** 2
-    fits = [smooth(AXIS, PROBES, curve[PROBES] + 0.1 * random.normal(size=21), np.full(21, 0.1)) for _ in range(100)]
+    fits = [
+        smooth(AXIS, PROBES, curve[PROBES] + 0.1 * random.normal(size=21), np.full(21, claimed)) for _ in range(100)
+    ]
     scatter = np.std([values for values, _ in fits], axis=0)
     errors = np.sqrt(np.mean([np.square(error).sum(axis=0) for _, error in fits], axis=0))
     assert errors == pytest.approx(scatter, rel=0.35)
@@ -75,3 +80,27 @@ def test_scaled_statistics_have_the_critical_values_of_a_chi_square() -> None:
     assert critical.scaled(np.full(2, np.inf), 2).tolist() == [np.inf, np.inf]
     steps = np.array([critical.scaled(np.full(2, q), 2) for q in np.linspace(0.0, 12.0, 50)])
     assert (np.diff(steps, axis=0) > 0.0).all()
+
+
+def test_probes_on_one_line_of_the_grid_stand_for_all_lines() -> None:
+    """A parameter that is measured better than a step of the grid, whatever its unit."""
+    points = np.stack(np.meshgrid(AXIS[:, 0], [0.0, 100.0, 200.0], indexing="ij"), axis=-1).reshape(-1, 2)
+    curve, on_line = 4.0 + points[:, 0], np.flatnonzero(points[:, 1] == 100.0)
+    values, error = smooth(points, on_line[::2], curve[on_line[::2]], np.full(21, 1e-9))
+    assert values == pytest.approx(curve, abs=0.003) and np.abs(error).max() < 0.003
+
+
+@pytest.mark.parametrize(("level", "smallest"), [(0.68, 0.6), (0.95, 0.93)])
+def test_few_events_are_covered(level: float, smallest: float) -> None:
+    """The exact coverage of a Poisson number with a mean of 1 to 4, between the probes too."""
+
+    def statistic(n: np.ndarray, mu: np.ndarray) -> np.ndarray:
+        return np.asarray(2.0 * (mu - n + xlogy(n, n / mu)))
+
+    mu, probes, random = np.linspace(1.0, 4.0, 121)[:, np.newaxis], np.arange(0, 121, 3), np.random.default_rng(1)
+    toys, n = random.poisson(mu[probes], (41, 1000)), np.arange(40)
+    critical = CriticalValues.smoothed(mu, probes, [level], statistic(toys, mu[probes]), np.ones((1, 41)))
+    inside = statistic(n, mu) <= critical.at(level)[:, np.newaxis]
+    coverage = (inside * poisson.pmf(n, mu)).sum(axis=1)
+    assert coverage.mean() > level + 0.01 and coverage.min() > smallest
+    assert (coverage < level - 0.02).mean() < 0.03

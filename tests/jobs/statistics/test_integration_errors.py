@@ -13,6 +13,7 @@ from mmc.compiler.settings.baselines import BaselineSettings, HistogramSettings
 from mmc.jobs.madminer.event_file import EventFile
 from mmc.jobs.statistics.baselines import LIKELIHOODS
 from mmc.jobs.statistics.problem import LimitProblem
+from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.summaries import Summaries
 
 from tests.jobs.learning_jobs import Learning
@@ -53,3 +54,24 @@ def test_an_interval_moves_as_its_error_says(tmp_path: Path, toy_events: Path, b
         errors, statistical = (np.array(each[kind]["interval_errors"]["c1"]["0.68"]) for each in (found, without))
         of_integration = np.sqrt(np.square(errors) - np.square(statistical))
         assert of_integration == pytest.approx(np.abs(others - ends), rel=0.15, abs=2e-4), kind
+
+
+def test_expected_events_without_the_rate_change_with_the_cross_section(tmp_path: Path, toy_events: Path) -> None:
+    """The integration of a sample changes N of expected data, and not that of observed events."""
+    events = Path(shutil.copytree(toy_events, tmp_path / "events"))
+    record = json.loads((events / "events.json").read_text())
+    record["samples"][SAMPLE]["integration_error"] = ERROR
+    (events / "events.json").write_text(json.dumps(record))
+    limits = Learning(tmp_path / "own", events, include_xsec="both").limits
+    problem = LimitProblem.of(EventFile.of(events / "events.h5", limits), limits)
+    problem = replace(problem, n_observed=1050.0)
+    mean = -np.square(problem.points).sum(axis=1)
+    shape = ShapeLikelihood(mean, replicas=np.tile(mean, (20, 1)), changed=np.tile(mean, (len(record["samples"]), 1)))
+    found = problem.all_limits(shape, shape)
+    sample = problem.file.cross_sections.of_samples[SAMPLE]
+    n = problem.n_expected + ERROR * problem.luminosity * float(sample @ problem.true_coefficients)
+    for kind, total in (("without_rate", n), ("observed_without_rate", 1050.0)):
+        varied = found[kind].varied
+        assert varied is not None
+        np.testing.assert_allclose(varied[SAMPLE - len(record["samples"])], total * mean)
+    assert n > 1.002 * problem.n_expected

@@ -123,3 +123,12 @@ def test_the_rate_is_poisson(tmp_path: Path, toy_events: Path) -> None:
 def test_effective_size() -> None:
     assert effective_size(np.full(7, 0.3)) == pytest.approx(7.0)
     assert effective_size(np.array([1.0, 0.0])) == 1.0
+
+
+def test_limits_that_do_not_depend_on_the_simulation_have_no_errors() -> None:
+    """Observed events and a ratio that is not calibrated; an error of 0 would say that it is known."""
+    own = gaussian(0.2, 41)
+    same = replace(own, replicas=np.tile(own.log_likelihood, (GROUPS, 1)), varied=own.log_likelihood[np.newaxis])
+    other = replace(same, varied=1.1 * same.varied)
+    assert same.summary([0.68])["allowed_area_error"] == same.summary([0.68])["interval_errors"] == {}
+    assert other.summary([0.68])["allowed_area_error"]["0.68"] > 0.0

@@ -61,7 +61,8 @@ def test_limits_and_their_errors(n: float, is_expected: bool) -> None:
     of_larger, gained_by_larger = others(larger)
     of_groups = np.tile(log_likelihood(n, mu), (GROUPS, 1))
     nominal = Limits(Grid({"c": C}), log_likelihood(n, mu), replicas=of_groups, varied=of_larger)
-    found = profiled_limits(nominal, counting(), n, mu, larger, is_expected=is_expected)
+    changes = [(float(rates[-1]) if is_expected else n, rates) for rates in larger]
+    found = profiled_limits(nominal, counting(), n, mu, changes)
     np.testing.assert_allclose(found.log_likelihood, log_likelihood(n, mu) + gain(n, mu), atol=1e-6)
     refitted = Limits(
         Grid({"c": C}),

@@ -195,3 +195,19 @@ def test_bins_whose_sums_do_not_fit_into_memory(tmp_path: Path, toy_events: Path
         assert (own.template is None) == (n == 0)
     np.testing.assert_allclose(found[1], problem.per_simulated(1.0, own.limits(np.zeros(82)), rate=False))
     assert (found[0] > 0.0).all() and not np.allclose(found[0], found[1])
+
+
+def test_the_same_distribution_at_all_points_has_1_over_n() -> None:
+    nothing, products = np.zeros(3), np.array([[2.0]])
+    errors = TemplateErrors(nothing, nothing, nothing, nothing, nothing[:, np.newaxis], np.ones(3))
+    simulated = SimulatedSums(np.ones(1), np.array([10.0]), products, np.zeros((1, 1)), None, errors=errors)
+    of_shape, both = simulated.of_shape(np.ones((3, 1)), np.ones(3, dtype=bool))
+    assert of_shape == pytest.approx(0.02) and not both.any()
+
+
+def test_rounding_makes_no_distribution_different() -> None:
+    """ln r that differs from that of the true point by the same number in all bins, before rounding."""
+    logs = np.random.default_rng(3).normal(size=(3, 4))
+    numbers = np.full((2, 4), 100.0)
+    found = errors_of_events(logs[[0, 1, 0]], np.ones((4, 2, 2)), numbers, np.zeros(2))
+    assert found.data[0] == found.data[2] == 0.0 < found.data[1]

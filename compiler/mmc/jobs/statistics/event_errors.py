@@ -9,7 +9,8 @@ N² V is the variance of ln L(θ) - ln L(θ_true) of N expected events from the 
 that of N data from the normalisation of the ratio over these events, and from the cross section of sample k with which
 the ratio was learned.
 
-Scans have the same at any point to first order, with l_i = (θ - θ_true) t_i and the score t_i at the true point.
+Scans have the same at any point to first order, with l_i = (θ - θ_true) t_i and the score t_i at the true point. If the
+score of all events vanishes there, they have N/n.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.histograms import IMPOSSIBLE
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.simulated import SAME, TemplateErrors
+
+ROUNDING = 1e-12
+"""The smallest D in units of Σ_i l_i² p_i, from which it is a difference."""
 
 
 class EventErrors:
@@ -95,12 +99,13 @@ class EventErrors:
         shares = np.bincount(self._labels, p, self._n_samples)
         of_samples = self._of_samples - np.outer(mean, shares)
         data = self._quadratic[:, 0] - np.square(mean)
+        data[data < ROUNDING * self._quadratic[:, 0]] = 0.0
         variance = self._quadratic[:, 1] - 2.0 * mean * self._linear + np.square(mean) * whole
         rates, common = cross_sections.of_samples @ problem.true_coefficients, cross_sections.common_of()
         covariance = part * (self._linear - mean * whole) + (of_samples * rates / rates.sum()) @ common
         return TemplateErrors(
             mean,
-            np.maximum(data, 0.0),
+            data,
             np.maximum(variance + np.square(of_samples) @ common, 0.0),
             covariance,
             of_samples,
@@ -120,8 +125,6 @@ class ScoreErrors:
     """A, of the same shape."""
     covariance: Array
     """h, shape (parameters,)."""
-    growth: Array
-    """The derivatives of the expected events by the parameters, shape (parameters,)."""
 
     @classmethod
     def of(cls, problem: LimitProblem, scores: Array) -> "ScoreErrors":
@@ -143,11 +146,13 @@ class ScoreErrors:
             (p[:, np.newaxis] * centred).T @ centred,
             squared.T @ centred + (of_samples.T * common) @ of_samples,
             len(p) / problem.file.n_events * squared.sum(axis=0) + (rates / rates.sum() * common) @ of_samples,
-            problem.file.gradients(problem.theta_true) @ problem.rate_sums,
         )
 
-    def errors(self, points: Array) -> TemplateErrors:
-        """The error of the distribution at points (points, parameters), without its parts of the samples."""
+    def errors(self, points: Array, grows: Array) -> TemplateErrors:
+        """The error of the distribution at points (points, parameters), without its parts of the samples.
+
+        :param grows: the sign of μ(θ) - μ(θ_true), shape (points,)
+        """
         away = points - self.truth
         data, variance = (np.einsum("pi,ij,pj->p", away, own, away) for own in (self.data, self.variance))
         nothing = np.zeros(len(points))
@@ -157,16 +162,16 @@ class ScoreErrors:
             np.maximum(variance, 0.0),
             away @ self.covariance,
             nothing[:, np.newaxis],
-            np.sign(away @ self.growth),
+            grows,
         )
 
-    def with_slopes(self, point: Array) -> tuple[float, float, Array, Array]:
-        """V/D and ± C/√D at a point, and their derivatives by the parameters; 0 where D vanishes."""
+    def slopes(self, point: Array, sign: float) -> tuple[Array, Array]:
+        """The derivatives of V/D and ± C/√D by the parameters at a point; 0 where D vanishes."""
         away = point - self.truth
-        own, sign = self.data @ away, float(np.sign(away @ self.growth))
+        own = self.data @ away
         data = float(away @ own)
         if data <= SAME:
-            return 0.0, 0.0, np.zeros(len(point)), np.zeros(len(point))
-        ratio, both = float(away @ self.variance @ away) / data, sign * float(away @ self.covariance) / data**0.5
-        slopes = 2.0 * (self.variance @ away - ratio * own) / data
-        return ratio, both, slopes, sign * self.covariance / data**0.5 - both * own / data
+            return np.zeros(len(point)), np.zeros(len(point))
+        ratio, both = float(away @ self.variance @ away) / data, float(away @ self.covariance) / data**0.5
+        of_shape = 2.0 * (self.variance @ away - ratio * own) / data
+        return of_shape, sign * (self.covariance / data**0.5 - both * own / data)

@@ -4,8 +4,8 @@ A likelihood that is made from n simulated events has their statistical error. I
 simulation, the derivatives of ln L by the parameters have the variance (1 + f) N I, with the information I of one
 event: the data's own, and that of the simulation. So -2 ln λ at the true point follows a χ² distribution times 1 + f,
 and the limits divide by this factor (in the limit of large numbers, the same as fitting the contents of the templates:
-Barlow and Beeston, Comput. Phys. Commun. 77 (1993) 219). For a distribution f is N/n, and a rate is known better
-(:mod:`mmc.jobs.statistics.simulated`).
+Barlow and Beeston, Comput. Phys. Commun. 77 (1993) 219). For a distribution of events of one sample with equal weights
+f is N/n; otherwise, and for the rate: :mod:`mmc.jobs.statistics.simulated`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -294,14 +294,22 @@ class Limits:
             "intervals": self.profiled_intervals(levels),
             "interval_errors": {},
         }
-        left_out, shifted = self._other_ratios
-        if len(left_out) or len(shifted):
+        if self._has_errors:
+            left_out, shifted = self._other_ratios
             areas = [allowed_areas(others, self.dof, levels) for others in (left_out, shifted)]
             for level, area, *others in zip(levels, own, *areas, strict=True):
                 found["allowed_area_error"][str(level)] = float(_error(area, *others))
             each = [self._intervals_of(others, levels) for others in (left_out, shifted)]
             found["interval_errors"] = _errors(found["intervals"], *each)
         return found
+
+    @property
+    def _has_errors(self) -> bool:
+        """Whether regions have statistical errors. Those of observed events have none if their likelihood does not
+        depend on the simulated events."""
+        others = [each for each in (self.replicas, self.varied) if each is not None]
+        own = _known(self.log_likelihood)
+        return self.critical is not None or any(bool((_known(each) != own).any()) for each in others)
 
     @property
     def _other_ratios(self) -> tuple[Array, Array]:

@@ -10,7 +10,8 @@ events of each sample that were generated are fixed, and the integration of its 
 together, in all regions of a combination. Templates and test events share both, so nature has all of this error.
 Contents fluctuate as Poisson numbers. Expected numbers of events are known better than the sum of the cells
 (:mod:`mmc.jobs.madminer.cross_sections`), so the fluctuations of the number of events in the toys are scaled to their
-variance. Where likelihoods have single events, the integration is in this number alone, as in asymptotic limits.
+variance. Where likelihoods have single events or other bins at each point, the integration is in this number alone,
+while f of asymptotic limits has it in the distribution too.
 
 For large numbers, averaged over simulations, the toys have the distribution of real data: the square of the distance
 from nature has the mean N n_t / (n_s (n_t + n_s)), which with N / (n_t + n_s) adds up to N / n_s, as in asymptotic

@@ -288,7 +288,7 @@ class LimitProblem:
         return np.asarray(n * self.simulated_sums.per_event(rows, share, np.append(inside, False)))
 
     @cached_property
-    def _expected_varied(self) -> Array:
+    def _varied_rates(self) -> Array:
         """The expected events with each independent error of the cross sections: shape (changes, points)."""
         known = self.file.cross_sections if self.expects_simulation else None
         changes = independent_changes(self._rate_covariance) if known is None else known.changes
@@ -337,11 +337,11 @@ class LimitProblem:
         :param observed: None if there are no observed events
         """
         rates = {"": bool(self.include_xsec)} | ({"without_rate": False} if self.include_xsec == "both" else {})
-        data = {"": (expected, self.n_expected)} | (
-            {} if observed is None else {"observed": (observed, self.n_observed)}
-        )
+        data = {"": (expected, self.n_expected), "observed": (observed, self.n_observed)}
         found, per_event = {}, {}
         for (data_name, (shape, n)), (rate_name, rate) in product(data.items(), rates.items()):
+            if shape is None:
+                continue
             names, limits = [data_name, rate_name], self._limits(shape, n, rate=rate, expected=not data_name)
             if not data_name:
                 per_event[rate_name] = self.per_simulated(1.0, limits, rate=rate) + self.per_trained(limits)
@@ -349,9 +349,8 @@ class LimitProblem:
             name = "_".join(filter(None, names))
             found[name] = replace(limits, scans=self.scanned.get(name), fitted=self.fitted.get(name))
             if shape.gain is not None:
-                expected_events = self.expected if rate else None
-                varied = self._expected_varied if rate else [None] * len([] if limits.varied is None else limits.varied)
-                own = profiled_limits(limits, shape.gain, n, expected_events, varied, is_expected=not data_name)
+                changes = self._changes(n, rate=rate, expected=not data_name)
+                own = profiled_limits(limits, shape.gain, n, self.expected if rate else None, changes)
                 name = "_".join([*filter(None, names), "with_systematics"])
                 found[name] = replace(own, scans=self.scanned.get(name), fitted=self.fitted.get(name))
         return found
@@ -368,33 +367,34 @@ class LimitProblem:
         return simulated.per_trained(self.training, limits.log_likelihood, self.n_expected, inside)
 
     def _limits(self, shape: ShapeLikelihood, n: float, *, rate: bool, expected: bool = True) -> Limits:
-        """Limits from ``n`` events; ``expected`` if n is an expectation, which differs between replicas."""
-        total = n * np.broadcast_to(shape.mean_log, len(self.points))
+        """Limits from ``n`` events; ``expected`` if n is an expectation, which changes with the cross sections."""
+        of_rate = self.poisson(n) if rate else np.zeros(len(self.points))
         n_measured = None if self.n_measured is None else max(self.n_measured - (not rate), 1)
-        limits = Limits(self.grid, total + self.poisson(n) if rate else np.asarray(total), n_measured)
+        limits = Limits(self.grid, n * shape.mean_log + of_rate, n_measured)
         if shape.replicas is None:
             return limits
-        replicas, changed = n * shape.replicas, [] if shape.changed is None else list(shape.changed)
-        if not rate:
-            return replace(limits, replicas=replicas, varied=n * np.array(changed) if changed else None)
-        mus, nominal = self._expected_varied, self.poisson(n)
-        means = [shape.mean_log] * (len(mus) - len(changed)) + changed
-        each = [(mu[-1] if expected else n, mu, mean) for mu, mean in zip(mus, means, strict=True)]
-        varied = [m * mean + self.poisson(m, mu) for m, mu, mean in each]
-        return replace(limits, replicas=replicas + nominal, varied=np.reshape(varied, (len(mus), len(nominal))))
+        changes = self._changes(n, rate=rate, expected=expected)
+        each = zip(changes, shape.with_errors(len(changes)), strict=True)
+        varied = [m * mean + (of_rate if mu is None else self.poisson(m, mu)) for (m, mu), mean in each]
+        return replace(limits, replicas=n * shape.replicas + of_rate, varied=np.reshape(varied, (-1, len(of_rate))))
+
+    def _changes(self, n: float, *, rate: bool, expected: bool) -> list[tuple[float, Array | None]]:
+        """The events of the data, and those expected at all points (None without the rate), with each error of σ."""
+        return [(n * mu[-1] / self.expected[-1] if expected else n, mu if rate else None) for mu in self._varied_rates]
 
     def summary(self) -> dict[str, Any]:
         """The entries of result files that describe the data."""
         if self.expects_simulation:
             row = self.true_coefficients[np.newaxis]
-            known = self.simulated.n_events, float(1.0 / self.simulated_sums.per_effective(row)[0])
+            size, effective = self.simulated.n_events, float(1.0 / self.simulated_sums.per_effective(row)[0])
         else:
-            known = len(self.asimov[1]), effective_size(self.asimov[1])
+            size, effective = len(self.asimov[1]), effective_size(self.asimov[1])
         return {
             "n_expected": self.n_expected,
             "luminosity_pb": self.luminosity,
             "theta_true": self.named(self.theta_true),
             "include_xsec": bool(self.include_xsec),
-            **dict(zip(("asimov_events", "asimov_effective_events"), known, strict=True)),
+            "asimov_events": size,
+            "asimov_effective_events": effective,
             **({} if self.observed is None else {"n_observed": self.n_observed}),
         }

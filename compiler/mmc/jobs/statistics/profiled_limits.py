@@ -11,7 +11,7 @@ from mmc.jobs.statistics.profiling import Gain
 
 
 def profiled_limits(
-    limits: Limits, gain: Gain, n: float, expected: Array | None, varied: Iterable[Array | None], *, is_expected: bool
+    limits: Limits, gain: Gain, n: float, expected: Array | None, changes: Iterable[tuple[float, Array | None]]
 ) -> Limits:
     """The limits with fitted nuisance parameters, from those at nominal values.
 
@@ -19,8 +19,7 @@ def profiled_limits(
     in the statistical error.
 
     :param expected: the expected events, shape (points,); None without the rate
-    :param varied: the same with each of the errors in :attr:`Limits.varied`; nothing if that is None
-    :param is_expected: whether n is the expected number of events, which changes with the cross sections
+    :param changes: n and the same with each of the errors in :attr:`Limits.varied`
     """
     gained, nu = gain.fit(n, expected)
     profiled = replace(limits, log_likelihood=limits.log_likelihood + gained)
@@ -29,5 +28,5 @@ def profiled_limits(
     replicas = limits.replicas + [gain.at(nu, n, expected, k) for k in range(len(limits.replicas))]
     if limits.varied is None:
         return replace(profiled, replicas=replicas)
-    changes = [gain.at(nu, float(mu[-1]) if is_expected and mu is not None else n, mu) for mu in varied]
-    return replace(profiled, replicas=replicas, varied=limits.varied + np.reshape(changes, limits.varied.shape))
+    changed = [gain.at(nu, m, mu) for m, mu in changes]
+    return replace(profiled, replicas=replicas, varied=limits.varied + np.reshape(changed, limits.varied.shape))

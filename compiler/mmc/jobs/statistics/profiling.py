@@ -79,6 +79,11 @@ class ShapeLikelihood:
     histogram: "FilledHistogram | None" = None
     """The histogram with the data, for fits together with other regions; None without bins that all points share."""
 
+    def with_errors(self, n: int) -> list[Array | float]:
+        """The mean log ratios with n errors of the cross sections, of which the last are those in :attr:`changed`."""
+        changed = [] if self.changed is None else list(self.changed)
+        return [self.mean_log] * (n - len(changed)) + changed
+
     @classmethod
     def join(cls, items: Sequence["ShapeLikelihood"]) -> "ShapeLikelihood":
         """One likelihood with the points of all items."""

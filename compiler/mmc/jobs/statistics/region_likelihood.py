@@ -198,7 +198,7 @@ class RegionLikelihood:
     def without_group(self, group: int) -> "RegionLikelihood":
         """The same from the simulated events without one group, with the same expected events.
 
-        Kinds without replicas, as the observed events of ratios, stay as they are.
+        Kinds without replicas stay as they are.
         """
         limits, histograms = dict(self.limits), dict(self.histograms)
         for kind, old in self.limits.items():

@@ -211,17 +211,19 @@ class SimulatedSums:
     def of_shape(self, coefficients: Array, near: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
         """V/D and ± C/√D at the same points.
 
+        Where the distribution is the same at all points, they are 1/n and 0.
+
         :param near: the points that stand for the true point, where both D and V vanish, and for those without a
             distribution; the point of the smallest D if none of them has a D
         """
         own = self.errors if self.template is None else self.template.errors(coefficients)
-        if own is None:
+        differs = np.zeros(len(coefficients), dtype=bool) if own is None else own.data > SAME
+        if own is None or not differs.any():
             return self.per_effective(coefficients), np.zeros(len(coefficients))
-        differs = own.data > SAME
         of_near = _standing(differs & near, np.where(differs, own.data, np.inf))
         both, found = own.grows * np.sqrt(own.data) * own.covariance, []
         for value in (own.variance, both):
-            average = float(value[of_near].sum() / own.data[of_near].sum()) if of_near.any() else 0.0
+            average = float(value[of_near].sum() / own.data[of_near].sum())
             found.append(np.divide(value, own.data, out=np.full(len(own.data), average), where=differs))
         return found[0], found[1]
 

@@ -127,8 +127,6 @@ def test_scans_of_the_truth_leave_observed_events_out(tmp_path: Path, toy_events
     limits = Learning(tmp_path, toy_events, ranges=RANGES).limits
     problem = LimitProblem.of(EventFile.of(toy_events / "events.h5", limits), limits)
     observed = replace(problem, observed=Summaries(np.zeros((5, 3)), np.full(5, 0.2)), n_observed=5.0)
-    found = {
-        name: set(surfaces(*density(observed, BaselineSettings(limits=limits, baseline=name))))
-        for name in ("rate", "truth")
-    }
+    each = {name: density(observed, BaselineSettings(limits=limits, baseline=name)) for name in ("rate", "truth")}
+    found = {name: set(surfaces(*own, expected_surface(*own))) for name, own in each.items()}
     assert found == {"rate": {"", "observed"}, "truth": {""}}

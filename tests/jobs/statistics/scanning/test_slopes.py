@@ -1,6 +1,7 @@
 """Derivatives of likelihoods by the parameters are those of differences."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,14 +9,17 @@ import numpy as np
 import pytest
 from mmc.jobs.learning.polynomials import Polynomial
 from mmc.jobs.madminer.coefficients import morphed, morphed_slopes
-from mmc.jobs.madminer.event_file import Events
+from mmc.jobs.madminer.event_file import EventFile, Events
 from mmc.jobs.statistics.event_errors import ScoreErrors
+from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.density import TruthDensity
 from mmc.jobs.statistics.scanning.fit import Fitter
 from mmc.jobs.statistics.scanning.linear import linear_shape
 from mmc.jobs.statistics.scanning.minimum import Minimiser
 from mmc.jobs.statistics.scanning.surface import Simulation, Surface
+
+from tests.jobs.learning_jobs import Learning
 
 COMPONENTS = np.array([[0, 0], [1, 0], [2, 0], [0, 1], [0, 2], [1, 1]])
 BENCHMARKS = np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1], [1, 1]], dtype=float)
@@ -184,7 +188,6 @@ SCORES = ScoreErrors(
     np.array([[0.4, 0.1], [0.1, 0.3]]),
     np.array([[0.003, 0.0], [0.0, 0.001]]),
     np.array([2e-3, -1e-3]),
-    np.array([1.0, 0.5]),
 )
 
 
@@ -217,3 +220,46 @@ def test_evaluations_of_expected_data_grow_as_the_number_of_parameters(n: int) -
     fit: Any = SimpleNamespace(best=best, value=float(surface.minus_2_log(best[np.newaxis])[0]))
     fitter.relative(fit)
     assert 0 < sum(counted.asked) <= 4 * n  # two for each of the 2n derivatives that the curvature is made of
+
+
+def test_the_error_of_rate_and_distribution_together_has_the_sign_of_the_rate() -> None:
+    """μ(θ) - μ(θ_true) is not linear: it has another sign than its derivative at some points."""
+    simulation = replace(Counted(2).surface.simulation, scores=replace(SCORES, truth=np.zeros(2)))
+    points = np.random.default_rng(3).uniform(-1.0, 1.0, (100, 2))
+    rows, truth = simulation.file.coefficients(points), simulation.file.coefficients(np.zeros((1, 2)))
+    growth = (rows - truth) @ simulation.rates
+    linear = points @ simulation.file.gradients(np.zeros(2)) @ simulation.rates
+    assert (growth * linear < 0.0).sum() > 5
+    d, v = (np.einsum("pi,ij,pj->p", points, own, points) for own in (SCORES.data, SCORES.variance))
+    both = np.sign(growth) * (points @ SCORES.covariance) / np.sqrt(d)
+    expected = 0.5 * simulation.of_rate(rows) + 0.5 * v / d + both
+    np.testing.assert_allclose(simulation.per_event_at(points, np.full(100, 0.5)), np.maximum(expected, 0.0))
+
+
+def test_derivatives_along_a_line_on_which_the_distribution_is_the_same() -> None:
+    """There V/D is that of the points next to the true point; the part of the rate varies."""
+    first = np.array([[1.0, 0.0], [0.0, 0.0]])
+    scores = replace(
+        SCORES, truth=np.zeros(2), data=0.4 * first, variance=0.003 * first, covariance=np.array([2e-3, 0])
+    )
+    surface = Counted(2).surface
+    surface = replace(surface, simulation=replace(surface.simulation, scores=scores))
+    assert surface.widening_slope is not None
+    point = np.array([0.0, 0.3])
+    up, down = surface.widening(point + np.array([[0.0, 1e-5], [0.0, -1e-5]]))
+    assert surface.widening_slope(point)[1] == pytest.approx((up - down) / 2e-5, rel=1e-4)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_score_that_vanishes_says_nothing_about_the_error(tmp_path: Path, toy_events: Path, power: int) -> None:
+    """ln r = c² x at c = 0: the error is N/n, not 0."""
+    limits = Learning(tmp_path, toy_events).limits
+    problem = LimitProblem.of(EventFile.of(toy_events / "events.h5", limits), limits)
+    density: Any = SimpleNamespace(
+        logs=lambda points, _, events: np.sum(points**power, axis=1)[:, None] * events.x[:, 0]
+    )
+    simulation, points = Simulation.of(replace(problem, theta_true=np.zeros(2)), density), np.array([[0.1, 0.2]])
+    of_size = simulation.per_effective(simulation.file.coefficients(points))
+    found = simulation.per_event_at(points, np.zeros(1))
+    assert (simulation.scores is None) is (power == 2)
+    assert found == pytest.approx(of_size, rel=1e-12 if power == 2 else 1.0) and found > 0.0

@@ -24,19 +24,25 @@ from mmc.jobs.statistics.scanning.density import Density
 from mmc.jobs.statistics.scanning.minimum import Minimiser
 from mmc.jobs.statistics.scanning.outcome import Fitted
 from mmc.jobs.statistics.scanning.shape import Shape
-from mmc.jobs.statistics.scanning.surface import Surface, expected_surface
+from mmc.jobs.statistics.scanning.surface import Surface
 
 
 def run_experiments(
-    own: LimitProblem, density: Density, settings: Experiments, box: Box, random: np.random.Generator
+    own: LimitProblem,
+    density: Density,
+    reference: Surface,
+    settings: Experiments,
+    *,
+    box: Box,
+    random: np.random.Generator,
 ) -> dict[str, Fitted]:
     """The fits of all experiments, for each kind of expected limits.
 
     :param own: the problem as the likelihood reads it
+    :param reference: the surface of expected data
     :raises StepError: when too much of the cross section has negative weights
     """
     point = own.file.coordinates(settings.at)
-    reference = expected_surface(own, density)
     rates = {"": bool(own.include_xsec)} | ({"without_rate": False} if own.include_xsec == "both" else {})
     found: dict[str, list[tuple[Array, Array, bool, bool, int]]] = {}
     dofs = {}

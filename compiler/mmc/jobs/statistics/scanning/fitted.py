@@ -1,7 +1,7 @@
 """What a study asks a minimiser for: scans of all kinds of limits, and simulated experiments."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from mmc.jobs.statistics.scanning.density import Density
 from mmc.jobs.statistics.scanning.experiments import run_experiments
 from mmc.jobs.statistics.scanning.outcome import Scans
 from mmc.jobs.statistics.scanning.scan import run_scans
-from mmc.jobs.statistics.scanning.surface import surfaces
+from mmc.jobs.statistics.scanning.surface import Surface, expected_surface, surfaces
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +34,19 @@ def fitted(problem: LimitProblem, own: LimitProblem, density: Density, seed: int
     :param seed: seeds the experiments
     """
     box = problem.box
-    if box is not None and problem.experiments is not None:
+    if box is None or not (problem.scans or problem.experiments):
+        return problem
+    expected = expected_surface(own, density)
+    if problem.experiments is not None:
         random = np.random.default_rng(seed).spawn(1)[0]
-        problem = replace(problem, fitted=run_experiments(own, density, problem.experiments, box, random))
-    return _scanned(problem, own, density, box) if box is not None and problem.scans else problem
+        found = run_experiments(own, density, expected, problem.experiments, box=box, random=random)
+        problem = replace(problem, fitted=found)
+    return _scanned(problem, own, surfaces(own, density, expected), box) if problem.scans else problem
 
 
-def _scanned(problem: LimitProblem, own: LimitProblem, density: Density, box: Box) -> LimitProblem:
+def _scanned(problem: LimitProblem, own: LimitProblem, every: Mapping[str, Surface], box: Box) -> LimitProblem:
     found = {}
-    for name, surface in surfaces(own, density).items():
+    for name, surface in every.items():
         found[name] = run_scans(
             surface.minus_2_log,
             surface.widening,

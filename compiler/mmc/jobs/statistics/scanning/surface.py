@@ -13,7 +13,7 @@ from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.scanning.density import BinnedDensity, Density, EventDensity
 from mmc.jobs.statistics.scanning.minimum import Gradient
 from mmc.jobs.statistics.scanning.shape import Shape
-from mmc.jobs.statistics.simulated import FARTHEST, SimulatedSums, rate_share, relative_slope
+from mmc.jobs.statistics.simulated import FARTHEST, SAME, SimulatedSums, rate_share, relative_slope
 
 NEAR = 0.01
 """Points next to the true point are this part of the range of a parameter away from it."""
@@ -27,7 +27,7 @@ class Simulation(SimulatedSums):
     near: Array
     """Points next to the true point and, as the last row, the true point: shape (points, parameters)."""
     scores: ScoreErrors | None = None
-    """The error of a distribution without bins; None with bins, or if it is not known."""
+    """The error of a distribution without bins; None with bins, or if it is N/n."""
 
     @classmethod
     def of(cls, problem: LimitProblem, density: Density) -> "Simulation":
@@ -42,12 +42,21 @@ class Simulation(SimulatedSums):
 
     def per_event_at(self, points: Array, share: Array) -> Array:
         """f/N at points (points, parameters) with these parts of the rate in ln L."""
-        n, varies = len(points), self.template is not None or self.scores is not None
-        every = np.concatenate([points, self.near[: None if varies else 0]])
-        own = self if self.scores is None else replace(self, errors=self.scores.errors(every))
-        shares, beside = np.zeros(len(every)), np.arange(len(every)) >= n
+        own, rows = self._with_near(points)
+        shares, n = np.zeros(len(rows)), len(points)
         shares[:n] = share
-        return own.per_event(self.file.coefficients(every), shares, beside)[:n]
+        return own.per_event(rows, shares, np.arange(len(rows)) >= n)[:n]
+
+    def _with_near(self, points: Array) -> tuple["Simulation", Array]:
+        """The sums with the errors at some points and then at those next to the true point, if there are errors; and
+        the morphing coefficients of all these points."""
+        varies = self.template is not None or self.scores is not None
+        every = np.concatenate([points, self.near[: None if varies else 0]])
+        rows = self.file.coefficients(every)
+        if self.scores is None:
+            return self, rows
+        grows = np.sign((rows - rows[-1]) @ self.rates)
+        return replace(self, errors=self.scores.errors(every, grows)), rows
 
     def per_event_slope(
         self, point: Array, coefficients: Array, gradients: Array, rate_share: float, share_slope: Array
@@ -61,25 +70,31 @@ class Simulation(SimulatedSums):
         assert self.template is None
         row = coefficients[np.newaxis]
         of_rate, rate_slope = float(self.of_rate(row)[0]), relative_slope(coefficients, self.covariance, self.rates)
-        if self.scores is None:
-            of_shape, both, both_slope = float(self.per_effective(row)[0]), 0.0, np.zeros(len(point))
+        own, rows = self._with_near(point[np.newaxis])
+        of_shape, both = (float(values[0]) for values in own.of_shape(rows, np.arange(len(rows)) >= 1))
+        if self.scores is None or own.errors is None:
+            both_slope = np.zeros(len(point))
             shape_slope = gradients @ relative_slope(coefficients, self.products, self.sums)
         else:
-            of_shape, both, shape_slope, both_slope = self.scores.with_slopes(point)
+            shape_slope, both_slope = self.scores.slopes(point, float(own.errors.grows[0]))
         root = (rate_share * (1.0 - rate_share)) ** 0.5
         by_share = of_rate - of_shape + (both * (1.0 - 2.0 * rate_share) / root if root > 0.0 else 0.0)
         alone = rate_share * (gradients @ rate_slope) + (1.0 - rate_share) * shape_slope
         return np.asarray(alone + 2.0 * root * both_slope + by_share * share_slope)
 
 
-def _score_errors(problem: LimitProblem, density: EventDensity, near: Array) -> ScoreErrors:
-    """The error of the Asimov data from differences of ln r between points next to the true one."""
+def _score_errors(problem: LimitProblem, density: EventDensity, near: Array) -> ScoreErrors | None:
+    """The error of the Asimov data from differences of ln r between points next to the true one.
+
+    None if they do not differ, as for weights B + c² S at c = 0: the score says nothing about other points then.
+    """
     events, rows, n = problem.asimov_events, problem.file.coefficients(near), near.shape[1]
-    scores = np.empty((len(events.x), n))
+    scores, steps = np.empty((len(events.x), n)), np.diag(near[:n] - near[-1])
     for some in blocks(len(events.x), len(near)):
         logs = density.logs(near, rows, events.take(some))
-        scores[some] = (logs[:n] - logs[n:-1]).T / (2.0 * np.diag(near[:n] - near[-1]))
-    return ScoreErrors.of(problem, scores)
+        scores[some] = (logs[:n] - logs[n:-1]).T / (2.0 * steps)
+    errors = ScoreErrors.of(problem, scores)
+    return errors if (np.diag(errors.data) * np.square(steps)).max() > SAME else None
 
 
 @dataclass(frozen=True)
@@ -195,9 +210,11 @@ def expected_surface(problem: LimitProblem, density: Density) -> Surface:
     return Surface(Simulation.of(problem, density), shape, problem.n_expected, rate=True)
 
 
-def surfaces(problem: LimitProblem, density: Density) -> dict[str, Surface]:
-    """The surface of each kind of limits, by the names of :meth:`LimitProblem.all_limits`."""
-    expected = expected_surface(problem, density)
+def surfaces(problem: LimitProblem, density: Density, expected: Surface) -> dict[str, Surface]:
+    """The surface of each kind of limits, by the names of :meth:`LimitProblem.all_limits`.
+
+    :param expected: :func:`expected_surface`
+    """
     data = {"": (expected.shape, expected.n)}
     if problem.observed is not None:
         observed = Events(problem.observed.values, np.zeros((len(problem.observed.values), 0)))
