@@ -33,7 +33,7 @@ from mmc.jobs.formats.les_houches_points import check_points
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.formats.les_houches_text import part
 from mmc.jobs.formats.multiplicities import check_merged
-from mmc.jobs.formats.weight_groups import find_nuisance
+from mmc.jobs.formats.weight_groups import assumptions, find_nuisance
 from mmc.jobs.generators import madgraph_cards, reweighting
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
@@ -184,7 +184,7 @@ def _check_uncertainties(settings: ImportEventsSettings, source: Path, content: 
                     f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, "
                     "and its events do not have it: give the sample no such uncertainty, or a file with these weights"
                 )
-    return list(dict.fromkeys(parameter.warning for parameter in parameters if parameter.warning))
+    return assumptions(parameters)
 
 
 def _ratios(
