@@ -182,6 +182,7 @@ def test_trials_of_removed_events_are_not_lost(tmp_path: Path, n_generated: int)
     [
         ("1.0e+00 9.0e-01", "give a cross section of 0.5 pb (their mean), and its <init> says 1 pb"),
         ("5.5e-01 5.5e-01", None),  # programs repeat the cross section as its error
+        ("", "x.lhe is damaged: its <init> has no row with the cross section of a process"),
         ("-5.0e-01 1.0e-02", "in its <init> is -0.5 pb, and its weights add up to a positive one"),
     ],
 )

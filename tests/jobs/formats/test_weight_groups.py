@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from mmc.compiler.settings.uncertainties import NormUncertainty, PdfUncertainty, ScaleUncertainty, Uncertainty
 from mmc.errors import StepError
+from mmc.jobs.formats import les_houches_normalise
 from mmc.jobs.formats.declared_weights import weight_groups
 from mmc.jobs.formats.weight_groups import Nuisance, find_nuisance, settle
 
 from tests.jobs.event_files import HEADER
+from tests.jobs.formats.test_les_houches_normalise import HEADER as RUN_CARD
+from tests.jobs.formats.test_les_houches_normalise import write_lhe
 from tests.jobs.systematics_files import NOMINAL_PDF, PdfSet, declarations
 
 MU = ScaleUncertainty(effect="scale", scale="mu", variations=(0.5, 1.0, 2.0))
@@ -218,6 +221,23 @@ def test_declarations_in_the_settings_that_powheg_copies(tmp_path: Path) -> None
     path.write_text(f"<LesHouchesEvents><header>{own}{own.replace('MUF', 'x=')}</header><event>")
     with pytest.raises(StepError, match=r"declares the weight '2\.0' twice, in different ways"):
         find_nuisance({"mu": MU}, path)
+
+
+def test_declarations_in_a_comment_of_the_header_and_after_it(tmp_path: Path) -> None:
+    """The normal form has those after the header too, which count, and not the comment."""
+    weights = {"a": ("2.0", "0.5"), "b": ("0.5", "2.0")}  # in the comment, and after the header
+    comment, own = (
+        "".join(f"<weight id='{name}' MUR='{both[k]}' MUF='{both[k]}'> </weight>" for name, both in weights.items())
+        for k in (0, 1)
+    )
+    header = f"{RUN_CARD}<!-- <initrwgt>{comment}</initrwgt> -->\n"
+    source, out = write_lhe(tmp_path / "x.lhe", [dict.fromkeys(weights, "0.25")] * 2, header=header), tmp_path / "y.lhe"
+    source.write_text(source.read_text().replace("</header>", f"</header>\n<initrwgt>{own}</initrwgt>"))
+    content = les_houches_normalise.inspect(source, "sm", ["sm"])
+    les_houches_normalise.write(source, out, content, "sm", ["sm"])
+    for path in (source, out):
+        (parameter,) = find_nuisance({"mu": MU}, path)
+        assert list(parameter.weights.values()) == ["b", "a"]
 
 
 def test_a_file_without_declarations(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from mmc.jobs.formats import les_houches_normalise
+from mmc.jobs.formats.weight_groups import Nuisance
+from mmc.jobs.generators import madgraph_events
 from mmc.jobs.generators.madgraph import complaint, hint
 from mmc.jobs.generators.madgraph_process import pack, unpack
 from mmc.packing import packed
@@ -172,7 +174,7 @@ def test_events_carry_the_weight_of_every_benchmark(tmp_path: Path, mg5: Path, c
     record = json.loads((events / "simulate.json").read_text())
     assert (record["sample"], record["slice"], record["benchmark"], record["n_events"]) == ("signal", None, "w", 100)
     assert record["cross_section_pb"] == 0.5 and list(record["mean_weights_pb"]) == SIX
-    assert record["mean_weights_pb"]["sm"] == pytest.approx(0.5)
+    assert record["mean_weights_pb"]["sm"] == pytest.approx(0.5) and "warnings" not in record
 
 
 def test_cards_are_those_of_the_settings(tmp_path: Path, mg5: Path, configured: Path, process: Path) -> None:
@@ -273,11 +275,14 @@ def test_a_few_events_may_be_missing(
     tmp_path: Path, mg5: Path, configured: Path, process: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_MADGRAPH", "few")
+    assumed = [Nuisance(f"p{k}", "pdf", {}, warning=text) for k, text in enumerate(("", "a", "a"))]
+    monkeypatch.setattr(madgraph_events, "find_nuisance", lambda *_: assumed)
     events = Folder(tmp_path).run("simulate", "x", event_settings(mg5), setup=configured, process=process)
     record = json.loads((events / "simulate.json").read_text())
     assert (record["n_events"], _text(events).count("<event>")) == (99, 99)
     assert record["mean_weights_pb"]["sm"] == pytest.approx(0.5)
     assert "\n 99 = nevents" in _text(events)
+    assert record["warnings"] == ["a"]  # what is assumed of a PDF set
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 
 _FEW, _RARE = 10, 0.01
 """So many events with negative nominal weights, and this part of all, tell whether other weights have their signs."""
+_FEWEST = 3
+"""So many such events tell it where the other weights are positive in all events."""
 _MOSTLY = 0.8
 _FAR = 20.0
 """The smallest ratio of weights to the nominal ones, in all events, that is suspicious; or one over it the largest."""
@@ -80,6 +82,11 @@ class BenchmarkWeights:
         """Whether the weights are mostly positive, also where the nominal ones are negative."""
         enough = self.n_negative >= max(_FEW, _RARE * self.n_events)
         return enough and self.n_positive > _MOSTLY * self.n_events and self.n_flipped > _MOSTLY * self.n_negative
+
+    @property
+    def has_no_signs(self) -> bool:
+        """Whether the weights are positive in all events, also where a few nominal ones are negative."""
+        return self.n_negative >= max(_FEWEST, _RARE * self.n_events) and self.n_positive == self.n_events
 
     @property
     def is_suspicious(self) -> bool:

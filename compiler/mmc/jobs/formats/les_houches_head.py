@@ -127,6 +127,8 @@ def read_head(text: str, path: Path) -> Head:
         processes = _processes(init)
     except ValueError as problem:
         raise StepError(f"{path.name} is damaged: its <init> has entries that are not numbers") from problem
+    if not processes:
+        raise StepError(f"{path.name} is damaged: its <init> has no row with the cross section of a process")
     head = Head(
         text,
         header,
@@ -182,16 +184,15 @@ def _beams(words: Sequence[str]) -> tuple[float, ...]:
 def _header(text: str) -> str:
     """The text of the header, also where a tag of it is missing, and declarations of weights from outside of it."""
     opening, init = _HEADER.search(text), _INIT.search(text)
-    if opening is None:
-        header = ""
-    else:
+    header = bare = ""
+    if opening is not None:
         end = text.find("</header>", opening.end())
         stop = init.start() if init is not None and init.start() > opening.end() else len(text)
         header = text[opening.end() : end if end >= 0 else stop]
         bare = without_comments(header)
         if bare.count(_CARD) < header.count(_CARD):
             header = bare  # a run card in a comment is none, and the normal form has its own entries in the first
-    return f"{header}\n{_declarations(text)}\n" if _DECLARED not in header and _DECLARED in text else header
+    return f"{header}\n{_declarations(text)}\n" if _DECLARED not in bare and _DECLARED in text else header
 
 
 def _declarations(text: str) -> str:

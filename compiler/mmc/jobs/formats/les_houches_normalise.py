@@ -211,7 +211,8 @@ def _check_told(
     told = {here: value for here, value in found.items() if value}
     n_events = max((own.n_events for own in weights.values()), default=0)
     n_told = head.n_generated if head.n_generated and is_of_several_runs(head, n_events) else n_events
-    check_told(told, weights, factor, name, allowed=allowed_part(head), n_told=n_told)
+    if told:
+        check_told(told, weights, factor, name, allowed=allowed_part(head), n_told=n_told)
 
 
 def _n_final(body: str) -> int:

@@ -32,6 +32,8 @@ _COMPARED = 6
 """The number of varying weights that are compared."""
 _TRIED = 2_000
 """The number of events by which a weight is found in the other file."""
+_MORE_THAN_CHANCE = 0.1
+"""Of the same events with changed momenta, at least this part agrees beyond those that agree by chance."""
 _FEW = 3
 """Fewer events may agree with their neighbours by chance."""
 
@@ -46,6 +48,8 @@ class Comparison:
     """How many of the others have the weights of the event before or after."""
     what: str = "weights"
     """What is compared."""
+    n_by_chance: int = 0
+    """How many events agree with one that is far away in the file: energies near that of a lepton beam pile up."""
 
     @property
     def is_same(self) -> bool:
@@ -60,7 +64,9 @@ class Comparison:
     @property
     def is_doubtful(self) -> bool:
         """Whether they may be the same events, with momenta that the shower changed. Weights do not change."""
-        return self.what == _ENERGIES and self.n_same >= _MOST_CHANGED * self.n_events and not self.is_shifted
+        is_more = self.n_same - self.n_by_chance >= _MORE_THAN_CHANCE * self.n_events
+        is_enough = is_more and self.n_same >= _MOST_CHANGED * self.n_events
+        return self.what == _ENERGIES and is_enough and not self.is_shifted
 
     @property
     def told(self) -> str:
@@ -110,7 +116,8 @@ def _of_energies(energy: Floats, hard: HardProcess, precision: float) -> Compari
         close = _equal(np.repeat(expected, hard.counts), hard.energy, precision)
         return np.bincount(owners[close], minlength=len(energy)) > 0
 
-    return replace(_counted(*(agree(np.roll(energy, shift)) for shift in (0, 1, -1))), what=_ENERGIES)
+    same, before, after, far = (agree(np.roll(energy, shift)) for shift in (0, 1, -1, len(energy) // 2))
+    return replace(_counted(same, before, after), what=_ENERGIES, n_by_chance=int(far.sum()))
 
 
 def _decides(compared: Comparison, hard: HardProcess) -> bool:

@@ -98,6 +98,11 @@ def find_nuisance(systematics: Mapping[str, Uncertainty], path: Path) -> tuple[N
     return tuple(found)
 
 
+def assumptions(parameters: Iterable[Nuisance]) -> list[str]:
+    """The warnings of nuisance parameters, each once."""
+    return list(dict.fromkeys(parameter.warning for parameter in parameters if parameter.warning))
+
+
 def settle(weights: MutableMapping[str, Floats], parameters: Iterable[Nuisance], reference: str) -> None:
     """Divide the weights by the central weights, drop the central weights, and bring the others to ν = 1 and -1.
 

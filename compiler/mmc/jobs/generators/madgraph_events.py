@@ -15,7 +15,7 @@ from mmc.errors import StepError
 from mmc.jobs.formats import les_houches_normalise
 from mmc.jobs.formats.les_houches import EVENTS
 from mmc.jobs.formats.les_houches_normalise import Content
-from mmc.jobs.formats.weight_groups import find_nuisance
+from mmc.jobs.formats.weight_groups import assumptions, find_nuisance
 from mmc.jobs.generators import madgraph, madgraph_cards, program
 from mmc.jobs.generators.madgraph_process import ARCHIVE, MODELS, PARAM_CARD, RUN_CARD, unpack, work_folder
 from mmc.jobs.job import StepJob, read_json, write_json
@@ -68,8 +68,9 @@ def run(job: StepJob) -> None:
             raise StepError(f"MadGraph makes no events of {_what(settings)}{madgraph.hint(lines)}")
         content = _inspected(made, settings, names, lines)
         les_houches_normalise.write(made, job.out / EVENTS, content, settings.benchmark, names, forget=work)
-        found_weights = find_nuisance(settings.systematics, job.out / EVENTS)  # raises when LHAPDF has not added them
-        for text in dict.fromkeys(parameter.warning for parameter in found_weights if parameter.warning):
+        # raises when LHAPDF has not added the weights
+        warnings = assumptions(find_nuisance(settings.systematics, job.out / EVENTS))
+        for text in warnings:
             log.warning("%s", text)
         n_lost, n_generated = 0, content.n_events
         if settings.shower is not None:
@@ -100,6 +101,7 @@ def run(job: StepJob) -> None:
             "n_lost_in_shower": n_lost,
             **({} if settings.merging is None else {"n_generated": n_generated}),
             **content.record(),
+            **({"warnings": warnings} if warnings else {}),
         },
     )
 

@@ -16,6 +16,9 @@ from mmc.jobs.formats.les_houches_cross_section import DIFFERENCE
 from mmc.jobs.formats.les_houches_text import number
 from mmc.jobs.formats.weight_groups import Nuisance, find_nuisance, settle
 
+_SMALLEST = 0.1
+"""The smallest weight at the sampled benchmark, relative to the nominal one, by which MadMiner may divide."""
+
 
 def mend_loading(hdf5: Any) -> None:
     """Let MadMiner load systematic uncertainties; :func:`mmc.jobs.madminer.workarounds.apply` calls this.
@@ -130,15 +133,17 @@ def _definitions(filename: Any, systematics: Mapping[str, Any]) -> dict[str, dic
 def _check_nominal(path: Path, sampled: str) -> None:
     """MadMiner divides varied weights by those at the sampled benchmark, and they are relative to the nominal weights.
 
-    Sums, as a reweighting rounds the weights of single events.
+    Sums, as a reweighting rounds the weights of single events; but none may be so small that the ratio is huge.
 
     :raises StepError: when the two differ
     """
-    apart = size = 0.0
+    apart, size, is_small = 0.0, 0.0, False
     for event in les_houches_normalise.events(path, {}):
         own = number(event.own)
-        apart, size = apart + abs(number(event.weights.get(sampled, event.own)) - own), size + abs(own)
-    if not apart <= DIFFERENCE * size:  # also where they are not numbers
+        at = number(event.weights.get(sampled, event.own))
+        apart, size = apart + abs(at - own), size + abs(own)
+        is_small |= 0.0 < abs(at) < _SMALLEST * abs(own)
+    if is_small or not apart <= DIFFERENCE * size:  # also where they are not numbers
         raise StepError(
             f"the weights at {sampled!r} in {path.name} differ from the nominal weights, and MadMiner, which reads "
             "these events one by one, does not take uncertainties relative to the nominal weight: use only expressions "

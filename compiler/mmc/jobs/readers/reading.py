@@ -210,7 +210,8 @@ def _check_varied(events: Weighted, nuisance: Sequence[Nuisance]) -> None:
             if stored is None:
                 continue
             varied = BenchmarkWeights.of(nominal, events.weights.get(stored, nominal))
-            factor, is_flipped = varied.size / size if size else 1.0, varied.has_other_signs
+            factor = varied.size / size if size else 1.0
+            is_flipped = varied.has_other_signs or varied.has_no_signs
             if not (is_flipped or factor <= 1.0 / _MOST_VARIED or factor >= _MOST_VARIED):
                 continue
             what = f"the weights {stored!r} (uncertainty {parameter.systematic}) of {events.name} are"

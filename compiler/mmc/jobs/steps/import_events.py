@@ -33,7 +33,7 @@ from mmc.jobs.formats.les_houches_points import check_points
 from mmc.jobs.formats.les_houches_table import Floats
 from mmc.jobs.formats.les_houches_text import part
 from mmc.jobs.formats.multiplicities import check_merged
-from mmc.jobs.formats.weight_groups import find_nuisance
+from mmc.jobs.formats.weight_groups import assumptions, find_nuisance
 from mmc.jobs.generators import madgraph_cards, reweighting
 from mmc.jobs.job import StepJob, write_json
 from mmc.jobs.madminer.setup_file import Benchmarks
@@ -160,16 +160,22 @@ def _cuts(head: Head) -> dict[str, str]:
 
 
 def _cut(text: str) -> str:
-    """The value of a cut in one form; 0 where it has no effect, as negative values, and with quotes, as in a card.
+    """The value of a cut in one form, whether it has quotes in the card or not. It is 0 where it has no effect, as a
+    negative value or one for no particle.
 
-    >>> _cut("20.0d0"), _cut("-1"), _cut("{24: 5, '6':100.0}"), _cut("'True'")
-    ('20', '0', '24: 5, 6: 100', 'true')
+    >>> _cut("20.0d0"), _cut("-1"), _cut("{24: 5, '6':100.0, 5: 0}"), _cut("{}"), _cut("{6: -1}")
+    ('20', '0', '24: 5, 6: 100', '0', '0')
+    >>> _cut("'True'"), _cut(".true."), _cut("T"), _cut("{'default': F}")
+    ('true', 'true', 'true', 'default: false')
     """
     value = cards.number(text)
     if value is not None:
         return f"{max(value, 0.0):g}"
-    pairs = sorted(f"{name}: {_cut(own.strip())}" for name, own in _OF_PARTICLES.findall(text))
-    return ", ".join(pairs) if pairs else text.strip("'\"").lower()
+    values = {name: _cut(own.strip()) for name, own in _OF_PARTICLES.findall(text)}
+    if values:
+        return ", ".join(sorted(f"{name}: {own}" for name, own in values.items() if own != "0")) or "0"
+    word = text.strip("'\".{} ").lower()
+    return {"": "0", "t": "true", "f": "false"}.get(word, word)
 
 
 def _check_uncertainties(settings: ImportEventsSettings, source: Path, content: Content) -> list[str]:
@@ -184,7 +190,7 @@ def _check_uncertainties(settings: ImportEventsSettings, source: Path, content: 
                     f"{source.name} declares the weight {shown(weight)} for the uncertainty {parameter.systematic}, "
                     "and its events do not have it: give the sample no such uncertainty, or a file with these weights"
                 )
-    return list(dict.fromkeys(parameter.warning for parameter in parameters if parameter.warning))
+    return assumptions(parameters)
 
 
 def _ratios(
