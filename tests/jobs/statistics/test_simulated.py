@@ -206,8 +206,12 @@ def test_the_same_distribution_at_all_points_has_1_over_n() -> None:
 
 
 def test_rounding_makes_no_distribution_different() -> None:
-    """ln r that differs from that of the true point by the same number in all bins, before rounding."""
-    logs = np.random.default_rng(3).normal(size=(3, 4))
-    numbers = np.full((2, 4), 100.0)
-    found = errors_of_events(logs[[0, 1, 0]], np.ones((4, 2, 2)), numbers, np.zeros(2))
-    assert found.data[0] == found.data[2] == 0.0 < found.data[1]
+    """ln r that differs from that of the true point by the same number in all events, before rounding."""
+    random, n = np.random.default_rng(3), 100
+    points = random.normal(size=n) + np.append(5.0 * random.normal(size=200), 0.0)[:, np.newaxis]
+    cross_sections = SimpleNamespace(of_samples=np.ones((1, 1)), common_of=lambda: np.zeros(1))
+    file = SimpleNamespace(samples=[{}], n_events=n, cross_sections=cross_sections)
+    problem: Any = SimpleNamespace(points=points, file=file, true_coefficients=np.ones(1), expected=np.ones(201))
+    errors = EventErrors(problem, random.dirichlet(np.ones(n)), np.zeros(n, dtype=np.intp))
+    errors.add(points, slice(None))
+    assert not errors.errors.data.any()

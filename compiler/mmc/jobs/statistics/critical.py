@@ -7,7 +7,8 @@ them. It follows maxima of the critical values as far as the number of toys allo
 degree (at most 4) that predicts each quantile best, the score of Drell-Yan covers 1 % too little at the Standard Model.
 
 For a few events in a bin, -2 ln λ has a few values, and the quantiles have steps, which a smooth function cuts off.
-There the critical value is at least the largest quantile at the nearest points with toys.
+Near a point with toys where many of them have the same -2 ln λ, the critical value is at least 1 % above the largest
+quantile at the nearest points with toys.
 """
 
 import math
@@ -28,6 +29,9 @@ ROUNDS, EXACT, ROUNDING, SMALLEST_SHARE = 2, 1e-3, 1e-18, 0.01
 spread, and its smallest square; the smallest part that smoothing leaves of a combination of values with an error."""
 SAME = 1e-12
 """Quantiles that differ by at most this part are the same value of -2 ln λ."""
+CLOSE = 0.01
+"""-2 ln λ of data may be larger by this part than that of toys with the same numbers of events: toys are narrowed, and
+p-values are rounded."""
 SMALLEST, STEP = 1e-3, 1.001
 """The smallest critical value, where most toys have their best fit at their own point, and the smallest ratio of the
 critical values at two levels."""
@@ -129,7 +133,8 @@ def smooth(points: Array, probes: npt.NDArray[np.intp], values: Array, errors: A
     l_k that make the differences of the values most likely (C. E. Rasmussen and C. K. I. Williams, Gaussian Processes
     for Machine Learning, MIT Press 2006, sections 2.7 and 5.4). The errors are those of the process at the probes: the
     errors of the values, or their scatter around the function if that is larger, and what smoothing takes from the
-    function; between the probes they lack the error of the interpolation. Beyond the probes it stays within the values.
+    function; between the probes they lack the error of the interpolation. Beyond the probes it stays within the values,
+    except over the steps of a few events, where it may be 1 % above them.
 
     :param errors: standard errors of the values, which are taken as equal; 0 where many toys have the same value
     :returns: values, shape (points,), and independent errors, shape (combinations of the values, points)
@@ -153,9 +158,11 @@ def smooth(points: Array, probes: npt.NDArray[np.intp], values: Array, errors: A
     shares, along = np.linalg.eigh(smoother[probes])
     kept = shares > SMALLEST_SHARE
     found = np.clip(smoother @ values, values.min(), values.max())
-    if ((errors <= SAME * values) & (values > SMALLEST)).any():
-        nearest = np.argsort(-kernel, axis=1, kind="stable")[:, : 2 * points.shape[1]]  # one on each side
-        found = np.maximum(found, values[nearest].max(axis=1))
+    tied = (errors <= SAME * values) & (values > SMALLEST)
+    if tied.any():
+        nearest = np.argsort(-kernel, axis=1, kind="stable")[:, : 2 * points.shape[1]]  # about one on each side
+        largest = (1.0 + CLOSE) * values[nearest].max(axis=1)
+        found = np.where(tied[nearest].any(axis=1), np.maximum(found, largest), found)
     scatter = float(np.square(values - smoother[probes] @ values).sum()) / max(len(probes) - float(shares.sum()), 1.0)
     return found, math.sqrt(max(noise, scatter)) * (smoother @ along[:, kept] / np.sqrt(shares[kept])).T
 

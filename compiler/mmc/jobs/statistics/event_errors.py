@@ -10,7 +10,7 @@ that of N data from the normalisation of the ratio over these events, and from t
 the ratio was learned.
 
 Scans have the same at any point to first order, with l_i = (θ - θ_true) t_i and the score t_i at the true point. If the
-score of all events vanishes there, they have N/n.
+score of every parameter vanishes in all events, they have N/n.
 """
 
 from dataclasses import dataclass

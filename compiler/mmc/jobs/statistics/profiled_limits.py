@@ -23,10 +23,8 @@ def profiled_limits(
     """
     gained, nu = gain.fit(n, expected)
     profiled = replace(limits, log_likelihood=limits.log_likelihood + gained)
-    if limits.replicas is None:
+    if limits.replicas is None or limits.varied is None:
         return profiled
     replicas = limits.replicas + [gain.at(nu, n, expected, k) for k in range(len(limits.replicas))]
-    if limits.varied is None:
-        return replace(profiled, replicas=replicas)
     changed = [gain.at(nu, m, mu) for m, mu in changes]
     return replace(profiled, replicas=replicas, varied=limits.varied + np.reshape(changed, limits.varied.shape))

@@ -86,7 +86,9 @@ class Simulation(SimulatedSums):
 def _score_errors(problem: LimitProblem, density: EventDensity, near: Array) -> ScoreErrors | None:
     """The error of the Asimov data from differences of ln r between points next to the true one.
 
-    None if they do not differ, as for weights B + c² S at c = 0: the score says nothing about other points then.
+    None, for N/n, if they differ for no parameter, as for weights B + c² S at c = 0: the score says nothing about other
+    points then. If it vanishes for some of the parameters, points that differ from the true one in these alone have the
+    error of the points next to it along the others.
     """
     events, rows, n = problem.asimov_events, problem.file.coefficients(near), near.shape[1]
     scores, steps = np.empty((len(events.x), n)), np.diag(near[:n] - near[-1])
