@@ -255,7 +255,7 @@ class LimitProblem:
         whole, rates = self.simulated.template, self.luminosity * self.rate_sums
         if not self.expects_simulation:
             return SimulatedSums(rates, whole.sums[0], None, None, None)
-        covariance = self.luminosity**2 * self._rate_covariance
+        covariance = self.luminosity**2 * self.file.cross_sections.covariance()
         return SimulatedSums(rates, whole.sums[0], whole.products[0], covariance, self.template, errors=self.errors)
 
     @property
@@ -277,29 +277,29 @@ class LimitProblem:
     def per_simulated(self, n: float | Array, limits: Limits, *, rate: bool) -> Array:
         """f of N events at each of :attr:`points` (:mod:`mmc.jobs.statistics.simulated`).
 
-        Without morphing only f at the true point is known, and used at all points.
-
         :param limits: those of expected data
         :param rate: whether they include the rate
         """
         inside = limits.allowed(max(self.levels)).ravel()
         share = rate_share(self.log_rate, limits.log_likelihood, inside) if rate else 0.0
-        rows = self.coefficients if self.file.has_morphing else np.tile(self.true_coefficients, (len(self.points), 1))
-        return np.asarray(n * self.simulated_sums.per_event(rows, share, np.append(inside, False)))
+        return np.asarray(n * self.simulated_sums.per_event(self._known_coefficients, share, np.append(inside, False)))
+
+    @cached_property
+    def _known_coefficients(self) -> Array:
+        """:attr:`coefficients`; without morphing only those of the true point are known, and used at all points."""
+        return self.coefficients if self.file.has_morphing else np.tile(self.true_coefficients, (len(self.points), 1))
 
     @cached_property
     def _varied_rates(self) -> Array:
-        """The expected events with each independent error of the cross sections: shape (changes, points)."""
-        known = self.file.cross_sections if self.expects_simulation else None
-        changes = independent_changes(self._rate_covariance) if known is None else known.changes
-        return np.asarray(self.expected + self.luminosity * changes @ self.coefficients.T)
+        """The expected events with each independent error of the cross sections: shape (changes, points).
 
-    @property
-    def _rate_covariance(self) -> Array:
-        """The covariance of :attr:`rate_sums`; with MadMiner's weights, of a Poisson distributed number of events."""
+        With MadMiner's weights it is that of a Poisson distributed number of events.
+        """
         if self.expects_simulation:
-            return self.file.cross_sections.covariance()
-        return np.asarray(totals(self.file, self.partition).template.products[0])
+            changes = self.file.cross_sections.changes
+        else:
+            changes = independent_changes(np.asarray(totals(self.file, self.partition).template.products[0]))
+        return np.asarray(self.luminosity * (self.rate_sums + changes) @ self._known_coefficients.T)
 
     @cached_property
     def population(self) -> Events:
@@ -380,7 +380,7 @@ class LimitProblem:
 
     def _changes(self, n: float, *, rate: bool, expected: bool) -> list[tuple[float, Array | None]]:
         """The events of the data, and those expected at all points (None without the rate), with each error of σ."""
-        return [(n * mu[-1] / self.expected[-1] if expected else n, mu if rate else None) for mu in self._varied_rates]
+        return [(n * mu[-1] / self.n_expected if expected else n, mu if rate else None) for mu in self._varied_rates]
 
     def summary(self) -> dict[str, Any]:
         """The entries of result files that describe the data."""
