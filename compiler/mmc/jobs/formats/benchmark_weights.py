@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmc.errors import StepError
+from mmc.jobs.formats.les_houches_cross_section import SIGNIFICANT
 from mmc.reading import shown
 
 Floats = NDArray[np.float64]
@@ -21,8 +22,6 @@ _FAR = 20.0
 """The smallest ratio of weights to the nominal ones, in all events, that is suspicious; or one over it the largest."""
 _MOST_VARIED = 100.0
 """Factors are on average at most so much larger or smaller than 1."""
-_SIGNIFICANT = 5.0
-"""The largest difference between two cross sections, in standard errors, in addition to the allowed one."""
 _CONSTANT = 1e-3
 """Ratios that vary less than this are those of two cross sections."""
 
@@ -117,7 +116,7 @@ def check_told(
         own = weights[name]
         mean = own.total / own.n_events
         error = math.sqrt(max(own.squares / own.n_events - mean**2, 0.0) / n_told)
-        if abs(factor * mean - told[name]) > allowed * abs(told[name]) + _SIGNIFICANT * factor * error:
+        if abs(factor * mean - told[name]) > allowed * abs(told[name]) + SIGNIFICANT * factor * error:
             raise StepError(
                 f"the weights at {shown(name)} in {file} give a cross section of {factor * mean:.4g} pb, and "
                 f"<xsecinfo> of this weight says {told[name]:.4g} pb: were the weights, or their names, changed?"

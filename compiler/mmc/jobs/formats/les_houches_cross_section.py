@@ -11,7 +11,7 @@ from mmc.jobs.formats.les_houches_head import UNITY, Head, with_integrated, with
 
 DIFFERENCE = 0.02
 """The largest relative difference between two cross sections of the same file, in addition to their errors."""
-_SIGNIFICANT = 5.0
+SIGNIFICANT = 5.0
 """The largest difference between two cross sections, in standard errors."""
 _MOST_UNSURE = 0.25
 """The largest relative difference that the error in ``<init>`` explains: programs write any number for it, or the cross
@@ -228,7 +228,7 @@ def _of_all(head: Head, nominal: NominalWeights, name: str) -> float:
     spread = math.sqrt(max(nominal.squares / n_events - mean**2, 0.0) / n_events)
     candidates = _candidates(head, nominal, n_events)
     factor = min(candidates.values(), key=lambda one: abs(one * mean - written))
-    if abs(factor * mean - written) <= allowed + _SIGNIFICANT * factor * spread:
+    if abs(factor * mean - written) <= allowed + SIGNIFICANT * factor * spread:
         return factor
     told = " or ".join(f"{factor * mean:.4g} pb (their {norm})" for norm, factor in candidates.items())
     raise StepError(
@@ -281,7 +281,7 @@ def is_of_several_runs(head: Head, n_events: int) -> bool:
 
 def _allowed(written: float, error: float) -> float:
     """The largest difference from a cross section of ``<init>`` in pb, by its error there."""
-    return DIFFERENCE * abs(written) + min(_SIGNIFICANT * error, _MOST_UNSURE * abs(written))
+    return DIFFERENCE * abs(written) + min(SIGNIFICANT * error, _MOST_UNSURE * abs(written))
 
 
 def _has_units(head: Head, nominal: NominalWeights) -> bool:
@@ -313,7 +313,7 @@ def _check_processes(head: Head, nominal: NominalWeights, factor: float, name: s
         total, squares = nominal.by_process[process]
         # the events expected of a rare process have a variance too, if there are none
         spread = factor * math.sqrt(squares + abs(written) / factor * nominal.largest)
-        if abs(factor * total - written) > _allowed(written, error) + _SIGNIFICANT * spread:
+        if abs(factor * total - written) > _allowed(written, error) + SIGNIFICANT * spread:
             raise StepError(
                 f"the events of process {process} in {name} have a cross section of {factor * total:.4g} pb, and "
                 f"<init> says {written:.4g} pb: were files of different processes merged? Name each of them, with a "
