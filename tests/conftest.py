@@ -58,6 +58,7 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(20_000)  # much of what tests make and import stays as well
         gc.enable()
 
 

@@ -157,6 +157,7 @@ def _import(module: str, imported: Sequence[str]) -> None:
     for name in imported:
         import_module(name)
     gc.freeze()  # otherwise each child examines all this, and so copies it
+    gc.set_threshold(20_000)  # as in tests/conftest.py
     gc.enable()
 
 
