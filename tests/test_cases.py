@@ -209,9 +209,11 @@ def test_masses_without_morphing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     points = (
         "    theta0: {benchmarks: [m168, m170, m172, m174, m176]}\n    theta1: {benchmark: m172}\n    samples: 1000\n"
     )
-    others = "".join(f"  {name}:\n{points}" for name in ("carl", "rolr"))
+    quick, longer = (f"    training: {{n_epochs: {n}, initial_lr: {rate}}}\n" for n, rate in ((15, 0.005), (20, 0.01)))
+    others = f"  carl:\n{points}{quick}  rolr:\n{points}{longer}"
     others += "  nde:\n    theta: {benchmarks: [m168, m170, m172, m174, m176]}\n    samples: 1000\n"
-    run = Run("benchmarks-alone", tmp_path, ("methods:\n", EVALUATED + others)).finish(monkeypatch)
+    changes = ("methods:\n", EVALUATED + others), ("    samples: 2000\n", f"    samples: 1000\n{quick}")
+    run = Run("benchmarks-alone", tmp_path, *changes).finish(monkeypatch)
     rate = run.baseline("rate")
     assert rate["n_expected"] == pytest.approx(3000.0, rel=0.05)
     for name in ("carl", "rolr", "nde", "alice"):
