@@ -204,7 +204,7 @@ def test_another_denominator_and_another_truth(tmp_path: Path, exact_events: Pat
     """The reference is `b1`, the Asimov data are those of another point: other events for both."""
     learning = Learning(tmp_path, exact_events, theta_true={"c1": 0.1, "c2": 0.2})
     reference = {"benchmark": "b1"}
-    model = learning.train("alices", learning.sample("alices", theta1=reference, samples=20_000), **QUICK)
+    model = learning.train("alices", learning.sample("alices", theta1=reference, samples=10_000), **QUICK)
     found = result(learning.evaluate("alices", model, theta1=reference))
     assert found["theta_true"] == {"c1": 0.1, "c2": 0.2}
     assert abs(found["best_fit"]["c1"] - 0.1) <= 0.5 and abs(found["best_fit"]["c2"] - 0.2) <= 0.5
