@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from mmc.cli import job_server
-from mmc.compiler.catalogue.stages import STAGES
+from mmc.compiler.catalogue.stages import IMPORT_EVENTS, STAGES
 from mmc.jobs.steps.asking import FILES, SERVER, ask
 from mmc.jobs.steps.runner import THREAD_LIMITS
 
@@ -213,10 +213,27 @@ def test_a_job_that_does_not_stop_is_killed(folder: Folder, tmp_path: Path, monk
     assert process.returncode == 128 + signal.SIGTERM, "nobody starts a job anew that was to stop"
 
 
-def test_steps_that_are_forked_start_no_thread() -> None:
-    steps = [STAGES[name].step for name in STAGES.keys() - set(job_server.THREADED)]
-    program = (
-        f"import os, sys, {', '.join(steps)}; print(len(os.listdir('/proc/self/task')), 'madminer' in sys.modules)"
+IMPORTING = """
+import os, sys
+sys.modules |= dict.fromkeys(("torch", "iminuit"))
+import {quick}
+if not os.fork():
+    import {threaded}
+    os._exit(0)
+assert os.wait()[1] == 0
+del sys.modules["torch"], sys.modules["iminuit"]
+import {forked}
+print(len(os.listdir("/proc/self/task")), "madminer" in sys.modules)
+"""
+
+
+def test_steps_that_are_forked_start_no_thread_and_few_import_torch_and_minuit() -> None:
+    """torch takes seconds of each job, Minuit a third of one."""
+    quick = ("analyse", "baselines", "combine", "configure", "report", "sample", "simulate")
+    program = IMPORTING.format(
+        quick=", ".join(STAGES[name].step for name in quick),
+        threaded=STAGES[IMPORT_EVENTS.name].step,
+        forked=", ".join(STAGES[name].step for name in STAGES.keys() - set(job_server.THREADED)),
     )
     environment = os.environ | dict.fromkeys(THREAD_LIMITS, "1")
     found = subprocess.run([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True)
