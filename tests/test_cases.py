@@ -114,7 +114,13 @@ def test_events_of_weight_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_parameters_in_small_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run("small-units", tmp_path, ("samples: 10000", "samples: 2000")).finish(monkeypatch)
+    fewer = (
+        ("samples: 10000", "samples: 2000"),
+        ("n: 200", "n: 50"),
+        ("epochs: 8", "epochs: 3"),
+        ("epochs: 10", "epochs: 3"),
+    )
+    run = Run("small-units", tmp_path, *fewer).finish(monkeypatch)
     record = json.loads((run.folder / "out" / "configure" / "configure" / "setup.json").read_text())
     assert record["condition_number"] < 10.0  # 4 in units of the benchmarks, whose range is twice as wide
     assert run.baseline("rate")["n_expected"] == pytest.approx(500.0, rel=0.01)  # 1 pb and 0.5 fb^-1
