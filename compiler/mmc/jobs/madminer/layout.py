@@ -106,7 +106,7 @@ def opened(path: Path) -> Iterator[Any]:
     finally:
         shared.readers -= 1
         if not shared.readers:
-            del _open[key]
+            _open.pop(key, None)
             shared.closing.close()
 
 
