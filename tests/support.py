@@ -2,7 +2,9 @@
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,20 @@ def reana_study(folder: Path, study: str = "drell-yan/tiny") -> Path:
     file = folder / "study.yaml"
     file.write_text((STUDIES / f"{study}.yaml").read_text(encoding="utf-8") + REANA, encoding="utf-8")
     return file
+
+
+@contextmanager
+def no_figures() -> Iterator[None]:
+    """The same empty figure in place of each of a report."""
+    from mmc.jobs.report import figures
+
+    render = figures.render
+    drawn = cache(partial(render, figures.make_figure(1.0, 1.0)[0]))
+    figures.render = lambda _figure, image_format: drawn(image_format)
+    try:
+        yield
+    finally:
+        figures.render = render
 
 
 def place_of_all(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:

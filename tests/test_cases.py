@@ -114,7 +114,13 @@ def test_events_of_weight_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_parameters_in_small_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run("small-units", tmp_path, ("samples: 10000", "samples: 2000")).finish(monkeypatch)
+    fewer = (
+        ("samples: 10000", "samples: 2000"),
+        ("n: 200", "n: 50"),
+        ("epochs: 8", "epochs: 3"),
+        ("epochs: 10", "epochs: 3"),
+    )
+    run = Run("small-units", tmp_path, *fewer).finish(monkeypatch)
     record = json.loads((run.folder / "out" / "configure" / "configure" / "setup.json").read_text())
     assert record["condition_number"] < 10.0  # 4 in units of the benchmarks, whose range is twice as wide
     assert run.baseline("rate")["n_expected"] == pytest.approx(500.0, rel=0.01)  # 1 pb and 0.5 fb^-1
@@ -209,9 +215,11 @@ def test_masses_without_morphing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     points = (
         "    theta0: {benchmarks: [m168, m170, m172, m174, m176]}\n    theta1: {benchmark: m172}\n    samples: 1000\n"
     )
-    others = "".join(f"  {name}:\n{points}" for name in ("carl", "rolr"))
+    quick, longer = (f"    training: {{n_epochs: {n}, initial_lr: {rate}}}\n" for n, rate in ((15, 0.005), (20, 0.01)))
+    others = f"  carl:\n{points}{quick}  rolr:\n{points}{longer}"
     others += "  nde:\n    theta: {benchmarks: [m168, m170, m172, m174, m176]}\n    samples: 1000\n"
-    run = Run("benchmarks-alone", tmp_path, ("methods:\n", EVALUATED + others)).finish(monkeypatch)
+    changes = ("methods:\n", EVALUATED + others), ("    samples: 2000\n", f"    samples: 1000\n{quick}")
+    run = Run("benchmarks-alone", tmp_path, *changes).finish(monkeypatch)
     rate = run.baseline("rate")
     assert rate["n_expected"] == pytest.approx(3000.0, rel=0.05)
     for name in ("carl", "rolr", "nde", "alice"):

@@ -26,6 +26,7 @@ from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import BENCHMARKS, PARAMETERS, Folder, combine_settings, names
 from tests.jobs.steps.test_detect import _events
 from tests.jobs.steps.test_import_events import OTHERS
+from tests.support import no_figures
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs mount namespaces")
 
@@ -159,7 +160,10 @@ def learn(folder: Tried) -> None:
     ]
     combination = {**folder.evaluation, "combination": "both", "of": of, "independent": True}
     folder.run("combinations", "both.rate", combination, events=regions, baseline=rates)
-    report = folder.report(samples=[samples], model=[best], limits=[limits], events=[folder.events], formats=["svg"])
+    with no_figures():
+        report = folder.report(
+            samples=[samples], model=[best], limits=[limits], events=[folder.events], formats=["svg"]
+        )
     every = {"v1": {"values": {"seed": 1}, "report": report.name}}
     folder.run("variants", "variants", {"study": "toy", "title": "Toy", "variants": every}, report=report)
     study = {"study": "toy", "digest": "d" * 64, "seed": 20, "experiment": "toys", "alone": False, "resolved": {}}

@@ -81,6 +81,16 @@ def test_no_phase_space_and_no_such_setting() -> None:
         pythia8.start(["PDF:pSett = 3"], 1)
 
 
+def test_what_one_process_changes_is_not_changed_for_the_next() -> None:
+    before = pythia8.configured(["Beams:eCM = 5000.0", "24:m0 = 70.0", "24:onMode = off"], 1)
+    after = pythia8.configured([], 1)
+    for pythia, energy, mass, decays in ((before, 5_000.0, 70.0, False), (after, 14_000.0, 80.4, True)):
+        assert pythia.settings.parm("Beams:eCM") == energy
+        assert pythia.particleData.m0(24) == pytest.approx(mass, abs=0.1)
+        boson = pythia.particleData.particleDataEntryPtr(24)
+        assert any(boson.channel(k).onMode() > 0 for k in range(boson.sizeChannels())) is decays
+
+
 def test_missing_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHIA8DATA", str(tmp_path))
     with pytest.raises(StepError, match="Pythia cannot find its data"):

@@ -111,6 +111,22 @@ def test_the_content_is_checked_once_and_again_when_the_file_changes(
         EventFile(path, 0.2, 0.2)
 
 
+def test_a_file_is_open_once_until_its_last_reader_is_done(tmp_path: Path, events: Path) -> None:
+    path = tmp_path / "x.h5"
+    shutil.copyfile(events, path)
+    first, second = layout.opened(path), layout.opened(path)
+    one, other = first.__enter__(), second.__enter__()
+    assert other is one
+    first.__exit__(None, None, None)
+    assert other["samples/weights"].shape[0] == 60
+    (tmp_path / "new.h5").write_bytes(path.read_bytes())
+    (tmp_path / "new.h5").replace(path)
+    with layout.opened(path) as new:
+        assert new is not other
+    second.__exit__(None, None, None)
+    assert not other and not new
+
+
 def test_observables_may_be_missing_in_events(tmp_path: Path, events: Path) -> None:
     path = tmp_path / "x.h5"
     shutil.copyfile(events, path)

@@ -106,6 +106,7 @@ def test_a_job_refuses_a_damaged_input(copy: Path, capsys: pytest.CaptureFixture
     assert "run the study again, which makes it anew" in error
 
 
+@pytest.mark.engine
 def test_results_are_those_of_an_undisturbed_run(copy: Path, other_run: Path, quick_jobs: dict[str, str]) -> None:
     out = copy / "out"
     _flip(out / "ingest" / "ingest" / "events.h5")

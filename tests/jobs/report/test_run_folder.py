@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from mmc.cli.main import main
 from mmc.errors import MmcError
 from mmc.files import Folder
+from mmc.jobs.report import run_report
+from mmc.jobs.report.figures import make_figure
 from mmc.jobs.report.pictures import Picture, save
 from mmc.jobs.report.run_folder import open_run
 from mmc.jobs.report.workflow import workflow_picture
@@ -27,6 +29,14 @@ def report(*words: object) -> int:
 @pytest.fixture
 def copy(run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(run, tmp_path / "run"))
+
+
+@pytest.fixture
+def one_figure(plain_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single empty figure, for tests of the files: to build those of a run takes most of the time of its page."""
+    drawn = {"losses": Picture("training", "Losses", "text", make_figure(1.0, 1.0)[0])}
+    monkeypatch.setattr(run_report, "pictures", lambda *_: drawn)
+    monkeypatch.setattr(run_report, "_distributions", lambda *_: ())
 
 
 def rewrite(path: Path, **changes: Any) -> None:
@@ -125,7 +135,7 @@ def test_outputs_on_another_disk(name: str, copy: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("link", ["report.html", "figures", "figures/losses.svg", "figures/losses.png"])
 @pytest.mark.parametrize("dangling", [False, True])
-@pytest.mark.usefixtures("plain_figures")
+@pytest.mark.usefixtures("one_figure")
 def test_no_link_in_the_folder_is_followed(
     link: str, dangling: bool, copy: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -139,7 +149,7 @@ def test_no_link_in_the_folder_is_followed(
     assert [path.name for path in mine.iterdir()] == ["file"] and (mine / "file").read_text() == "mine"
 
 
-@pytest.mark.usefixtures("plain_figures")
+@pytest.mark.usefixtures("one_figure")
 def test_only_what_mmc_wrote_is_replaced(copy: Path, capsys: Capture) -> None:
     assert report(copy) == 0
     assert report(copy) == 0
@@ -152,7 +162,7 @@ def test_only_what_mmc_wrote_is_replaced(copy: Path, capsys: Capture) -> None:
         (copy / name).write_bytes(written)
 
 
-@pytest.mark.usefixtures("plain_figures")
+@pytest.mark.usefixtures("one_figure")
 def test_the_name_of_a_job_leads_nowhere(copy: Path, tmp_path: Path, capsys: Capture) -> None:
     for path in (copy / "bundle" / "config" / "evaluate.json", copy / "out" / "evaluate" / "alice" / "job.json"):
         text = path.read_text()
@@ -179,7 +189,7 @@ def rewrite_without(path: Path, key: str) -> None:
     seal(path.parent)
 
 
-@pytest.mark.usefixtures("plain_figures")
+@pytest.mark.usefixtures("one_figure")
 def test_a_run_of_another_mmc_is_said_to_be_one(copy: Path) -> None:
     rewrite(copy / "out" / "train" / "sally" / "job.json", mmc="0.0.9")
     manifest = json.loads((copy / "bundle" / "manifest.json").read_text())

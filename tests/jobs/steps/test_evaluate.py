@@ -90,10 +90,11 @@ def good_model(exact_events: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     learning = Learning(tmp_path_factory.mktemp("good"), exact_events)
 
     def train(method: str) -> Path:
-        training = QUICK | ({"n_hidden": [64, 64], "n_epochs": 20, "final_lr": 5e-5} if method == "alices" else {})
-        prior = {"random": {"n": 500, "priors": {name: {"flat": [-0.8, 0.8]} for name in ("c1", "c2")}}}
+        longer = {"n_epochs": 20, "batch_size": 1024, "initial_lr": 0.01, "final_lr": 5e-5}
+        training = QUICK | (longer if method == "alices" else {})
+        prior = {"random": {"n": 250, "priors": {name: {"flat": [-0.8, 0.8]} for name in ("c1", "c2")}}}
         points = {"theta0": prior} if method == "alices" else {}
-        samples = learning.sample(method, samples=50_000, validation_samples=10_000, **points)
+        samples = learning.sample(method, samples=40_000, validation_samples=5_000, **points)
         return learning.train(method, samples, **training)
 
     return cache(train)
@@ -203,7 +204,7 @@ def test_another_denominator_and_another_truth(tmp_path: Path, exact_events: Pat
     """The reference is `b1`, the Asimov data are those of another point: other events for both."""
     learning = Learning(tmp_path, exact_events, theta_true={"c1": 0.1, "c2": 0.2})
     reference = {"benchmark": "b1"}
-    model = learning.train("alices", learning.sample("alices", theta1=reference, samples=20_000), **QUICK)
+    model = learning.train("alices", learning.sample("alices", theta1=reference, samples=10_000), **QUICK)
     found = result(learning.evaluate("alices", model, theta1=reference))
     assert found["theta_true"] == {"c1": 0.1, "c2": 0.2}
     assert abs(found["best_fit"]["c1"] - 0.1) <= 0.5 and abs(found["best_fit"]["c2"] - 0.2) <= 0.5

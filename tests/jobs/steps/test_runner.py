@@ -68,14 +68,6 @@ def test_own_settings_go_before_shared_ones(folder: Folder, tmp_path: Path) -> N
     assert result["settings"] == {"own": 1, "shared": 2, "both": "own"}
 
 
-def test_only_jobs_that_need_them_import_torch_and_minuit() -> None:
-    """torch takes seconds of each job, Minuit a third of one."""
-    without = ("analyse", "baselines", "combine", "configure", "import_events", "report", "sample", "simulate")
-    modules = ", ".join(f"mmc.jobs.steps.{name}" for name in without)
-    words = [sys.executable, "-c", f"import sys; sys.modules |= dict.fromkeys(('torch', 'iminuit')); import {modules}"]
-    assert subprocess.run(words, capture_output=True, text=True, check=False).stderr == ""
-
-
 def test_generators_are_seeded(folder: Folder) -> None:
     read = [json.loads((folder.run("configure", "job", {}, seed=s) / "result.json").read_text()) for s in (4, 4, 5)]
     assert read[0] == read[1]

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from mmc.cli import job_server
-from mmc.compiler.catalogue.stages import STAGES
+from mmc.compiler.catalogue.stages import IMPORT_EVENTS, STAGES
 from mmc.jobs.steps.asking import FILES, SERVER, ask
 from mmc.jobs.steps.runner import THREAD_LIMITS
 
@@ -49,22 +50,30 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
-@pytest.fixture
-def of_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@contextmanager
+def serving(place: Path) -> Iterator[dict[str, str]]:
+    """A server of the stage configure, which says nothing; yields the environment in which `mmc step` finds it."""
+    with pytest.MonkeyPatch.context() as patch, (place / "log").open("wb") as log:
+        patch.setattr(job_server, "PROGRAM", (sys.executable, "-c", PROGRAM))
+        with job_server.serving(["configure"], ROOT, log) as found:
+            yield {**os.environ, **found}
+    assert (place / "log").read_text() == ""
+
+
+@pytest.fixture(scope="module")
+def of_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that the server is to remove at its end."""
-    place = tmp_path / "of server"
-    place.mkdir()
-    monkeypatch.setenv("OF_SERVER", str(place))
-    return place
+    return tmp_path_factory.mktemp("of server")
 
 
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """The environment in which `mmc step` finds a server of the stage configure."""
-    monkeypatch.setattr(job_server, "PROGRAM", (sys.executable, "-c", PROGRAM))
-    with (tmp_path / "log").open("wb") as log, job_server.serving(["configure"], ROOT, log) as found:
-        yield {**os.environ, **found}
-    assert (tmp_path / "log").read_text() == ""
+@pytest.fixture(scope="module")
+def server(of_server: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment in which `mmc step` finds a server of the stage configure, which is the same for many tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OF_SERVER", str(of_server))
+        with serving(tmp_path_factory.mktemp("server")) as found:
+            yield found
+    assert not of_server.exists()
 
 
 def start(server: Mapping[str, str], words: list[str], program: str = "") -> subprocess.Popen[str]:
@@ -147,18 +156,19 @@ def test_a_killed_job_is_told_as_a_shell_does(folder: Folder, server: dict[str, 
     assert process.returncode == 137
 
 
-def test_a_killed_server_costs_no_job(folder: Folder, server: dict[str, str]) -> None:
-    with start(server, folder.arguments("configure", "job", {"sleep": 60}, {}, 1), HERE) as process:
-        job = job_of(process, folder)
-        assert comm_of(job) == "mmc configure"
-        os.kill(parent_of(job), signal.SIGKILL)
-        assert process.stderr is not None
-        said = process.stderr.read()
-    assert "stopped by SIGTERM" in said and has_ended(job)
-    assert process.returncode == 0 and names(folder.path / "configure") == ["job", "job.log"]
-    assert names(folder.out("configure", "job")) == ["here", "job.json"], "the process that had asked made it"
-    with start(server, folder.arguments("configure", "job", configure_settings(), {}, 1)) as process:
-        process.communicate(timeout=60)
+def test_a_killed_server_costs_no_job(folder: Folder, tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        with start(server, folder.arguments("configure", "job", {"sleep": 60}, {}, 1), HERE) as process:
+            job = job_of(process, folder)
+            assert comm_of(job) == "mmc configure"
+            os.kill(parent_of(job), signal.SIGKILL)
+            assert process.stderr is not None
+            said = process.stderr.read()
+        assert "stopped by SIGTERM" in said and has_ended(job)
+        assert process.returncode == 0 and names(folder.path / "configure") == ["job", "job.log"]
+        assert names(folder.out("configure", "job")) == ["here", "job.json"], "the process that had asked made it"
+        with start(server, folder.arguments("configure", "job", configure_settings(), {}, 1)) as process:
+            process.communicate(timeout=60)
     assert process.returncode == 0, "without it, the job runs as the process that was started"
 
 
@@ -203,10 +213,27 @@ def test_a_job_that_does_not_stop_is_killed(folder: Folder, tmp_path: Path, monk
     assert process.returncode == 128 + signal.SIGTERM, "nobody starts a job anew that was to stop"
 
 
-def test_steps_that_are_forked_start_no_thread() -> None:
-    steps = [STAGES[name].step for name in STAGES.keys() - set(job_server.THREADED)]
-    program = (
-        f"import os, sys, {', '.join(steps)}; print(len(os.listdir('/proc/self/task')), 'madminer' in sys.modules)"
+IMPORTING = """
+import os, sys
+sys.modules |= dict.fromkeys(("torch", "iminuit"))
+import {quick}
+if not os.fork():
+    import {threaded}
+    os._exit(0)
+assert os.wait()[1] == 0
+del sys.modules["torch"], sys.modules["iminuit"]
+import {forked}
+print(len(os.listdir("/proc/self/task")), "madminer" in sys.modules)
+"""
+
+
+def test_steps_that_are_forked_start_no_thread_and_few_import_torch_and_minuit() -> None:
+    """torch takes seconds of each job, Minuit a third of one."""
+    quick = ("analyse", "baselines", "combine", "configure", "report", "sample", "simulate")
+    program = IMPORTING.format(
+        quick=", ".join(STAGES[name].step for name in quick),
+        threaded=STAGES[IMPORT_EVENTS.name].step,
+        forked=", ".join(STAGES[name].step for name in STAGES.keys() - set(job_server.THREADED)),
     )
     environment = os.environ | dict.fromkeys(THREAD_LIMITS, "1")
     found = subprocess.run([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True)

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +12,7 @@ from mmc.jobs.learning.samples import load_samples
 from mmc.jobs.learning.training import fit
 from mmc.jobs.madminer import fast_training, workarounds
 
+from tests.forked import Python
 from tests.jobs.learning_jobs import POLYNOMIAL, RATIO, SCORE, Learning, stock_module
 
 
@@ -133,13 +132,13 @@ def test_adam_is_that_of_torch_bit_for_bit(amsgrad: bool) -> None:
     assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))
 
 
-def test_training_imports_no_compiler() -> None:
+def test_training_imports_no_compiler(stock_madminer: Python) -> None:
     """It takes as long to import as all of PyTorch, in every job that trains."""
     lines = ["import sys, torch", "from mmc.jobs.madminer.fast_training import Adam"]
     lines += ["torch.set_deterministic_debug_mode('error')", "network = torch.nn.Linear(2, 1)"]
     lines += ["steps = Adam(network.parameters(), 0.1)", "network(torch.ones(3, 2)).sum().backward()", "steps.step()"]
-    lines += ["sys.exit('torch._dynamo' in sys.modules)"]
-    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+    lines += ["sys.exit(int('torch._dynamo' in sys.modules))"]
+    stock_madminer("\n".join(lines))
 
 
 def test_batches_hold_every_sample_once_in_a_new_order() -> None:

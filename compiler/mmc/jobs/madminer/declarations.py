@@ -51,7 +51,9 @@ class Content:
         workarounds.apply()
         from madminer.utils.interfaces import hdf5
 
-        names, points, are_nuisance, are_reference = hdf5._load_benchmarks(str(path))
+        with layout.opened(path):
+            names, points, are_nuisance, are_reference = hdf5._load_benchmarks(str(path))
+            nuisance = hdf5._load_nuisance_params(str(path))
         return cls(
             path,
             tuple(names),
@@ -60,7 +62,7 @@ class Content:
             next((name for name, is_reference in zip(names, are_reference, strict=True) if is_reference), None),
             {
                 name: (parameter.systematic, parameter.benchmark_pos, parameter.benchmark_neg)
-                for name, parameter in hdf5._load_nuisance_params(str(path)).items()
+                for name, parameter in nuisance.items()
             },
         )
 

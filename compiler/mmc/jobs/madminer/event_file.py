@@ -21,11 +21,11 @@ from mmc.compiler.settings.limits import LimitSettings
 from mmc.compiler.settings.points import AtBenchmark, SinglePoint
 from mmc.errors import StepError
 from mmc.jobs.job import read_json
-from mmc.jobs.madminer import analysis_workarounds, nuisance_effects
+from mmc.jobs.madminer import analysis_workarounds, layout, nuisance_effects
 from mmc.jobs.madminer.balance import balance_shares, mean_weights
 from mmc.jobs.madminer.coefficients import benchmark_at, morphed, morphed_slopes
 from mmc.jobs.madminer.cross_sections import CrossSections
-from mmc.jobs.madminer.event_rows import labels_of, numbers_of, rows_of, slices, width
+from mmc.jobs.madminer.event_rows import labels_of, numbers_of, read, rows_of, slices, width
 
 Array = npt.NDArray[np.float64]
 Partition = Literal["train", "validation", "test", "rest", "all"]
@@ -102,8 +102,9 @@ class EventFile:
         self._path, self._splits, self._most = path, (test_split, validation_split), most
         self.is_balanced = balanced
         """Whether the events of several benchmarks are combined with the balance heuristic."""
-        self._file = DataAnalyzer(str(path))  # without nuisance parameters it cannot load a file that has some
-        self._rows, self._width = rows_of(str(path)), width(path)
+        with layout.opened(path):
+            self._file = DataAnalyzer(str(path))  # without nuisance parameters it cannot load a file that has some
+            self._rows, self._width = rows_of(str(path)), width(path)
         self._parts: dict[tuple[str, int | None], Events] = {}
         self._origins: dict[Partition, npt.NDArray[np.intp]] = {}
         self._variations: dict[Partition, Variations] = {}
@@ -380,10 +381,9 @@ class EventFile:
 
     def _raw(self, start: int, end: int) -> Iterator[tuple[Array, Array, npt.NDArray[np.intp]]]:
         """Observables, weights as they are stored and sampled benchmarks of some events of the file."""
-        x, weights, origin = self._rows
         for rows in slices(end - start, self._width):
-            here = slice(start + rows.start, start + rows.stop)
-            yield np.asarray(x[here], float), np.asarray(weights[here], float), np.asarray(origin[here], np.intp)
+            x, weights, origin = read(self._path, self._rows, slice(start + rows.start, start + rows.stop))
+            yield np.asarray(x, float), np.asarray(weights, float), np.asarray(origin, np.intp)
 
     def _load(self, partition: Partition, near: Array | None, *, balanced: bool) -> Events:
         n, n_all = self.n_kept(partition)

@@ -1,6 +1,6 @@
 """The events of a MadMiner file in blocks of rows: memory has to hold a block, never the file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,12 @@ class Rows:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.asarray(self[()], dtype=dtype)
+
+
+def read(path: Path, columns: Sequence[Rows], rows: Any) -> list[Any]:
+    """The same rows of several datasets of a file, which is opened once."""
+    with layout.opened(path):
+        return [column[rows] for column in columns]
 
 
 def rows_of(file_name: str) -> tuple[Any, Any, Any]:

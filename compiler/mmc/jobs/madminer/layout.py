@@ -4,8 +4,9 @@ MadMiner takes every value as it is: an event that claims to be sampled at bench
 benchmark, and arrays of other lengths end in the middle of an analysis.
 """
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,24 +64,55 @@ _ROWS = 1 << 18
 _IN_BLOCKS = frozenset(place for place in LAYOUT if place.startswith("samples/"))
 """The datasets that are never in memory whole."""
 
-_checked: set[tuple[object, ...]] = set()
+_checked: set[tuple[int, ...]] = set()
 """The files that were checked, as they were then."""
+
+
+@dataclass
+class _Open:
+    """A file that is open."""
+
+    file: Any
+    closing: ExitStack
+    readers: int = 0
+
+
+_open: dict[tuple[int, ...], _Open] = {}
+"""The files that are open, as they were when they were opened."""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """Open a set-up or event file of MadMiner for reading, as ``h5py.File``; it is checked once per process.
 
+    Who opens a file around many reads opens it once: it is closed when the last reader is done.
+
     :raises StepError: as :func:`mmc.jobs.formats.hdf5.look`; when the file is not one of MadMiner's, its arrays do not
         fit each other, or a value cannot be what it stands for
     """
-    with hdf5.opened(path) as file:
-        state = hdf5.state(file)
-        key = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-        if key not in _checked:
-            _check(_File(path.name, file, hdf5.look(file, path.name, _IN_BLOCKS)))
-            _checked.add(key)
-        yield file
+    key = _key(path.stat()) if path.is_file() else ()
+    if key not in _open:
+        with ExitStack() as stack:
+            file = stack.enter_context(hdf5.opened(path))
+            key = _key(hdf5.state(file))
+            if key not in _checked:
+                _check(_File(path.name, file, hdf5.look(file, path.name, _IN_BLOCKS)))
+                _checked.add(key)
+            _open[key] = _Open(file, stack.pop_all())
+    shared = _open[key]
+    shared.readers += 1
+    try:
+        yield shared.file
+    finally:
+        shared.readers -= 1
+        if not shared.readers:
+            _open.pop(key, None)
+            shared.closing.close()
+
+
+def _key(state: os.stat_result) -> tuple[int, ...]:
+    """What tells a file from others, and from itself after a change."""
+    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,8 @@ def apply() -> None:
     hdf5.h5py = SimpleNamespace(File=_open_hdf5)
     hdf5._load_samples = event_rows.rows_of
     systematics_workarounds.mend_loading(hdf5)
+    hdf5.load_madminer_settings = _opening_once(hdf5.load_madminer_settings)
+    hdf5.load_events = _opening_once_a_batch(hdf5.load_events)
 
 
 def _import_parts_alone() -> None:
@@ -91,6 +93,33 @@ def _open_hdf5(path: str, mode: str) -> Iterator[Any]:
         with h5py.File(content, mode) as file:
             yield file
         Path(path).write_bytes(content.getbuffer())
+
+
+def _opening_once(load: Callable[..., Any]) -> Callable[..., Any]:
+    """MadMiner's function, which opens the file for every group in it."""
+
+    @wraps(load)
+    def wrapped(file_name: str, *args: Any, **options: Any) -> Any:
+        with layout.opened(Path(file_name)):
+            return load(file_name, *args, **options)
+
+    return wrapped
+
+
+def _opening_once_a_batch(load: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """MadMiner's function, which reads three datasets a batch; the file is closed between the batches."""
+
+    @wraps(load)
+    def wrapped(file_name: str, *args: Any, **options: Any) -> Iterator[Any]:
+        batches = load(file_name, *args, **options)
+        while True:
+            with layout.opened(Path(file_name)):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
+    return wrapped
 
 
 def _no_value(_expression: str) -> None:
