@@ -3,8 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from mmc.jobs.statistics.between_points import highest, maximum, refined
+from mmc.jobs.statistics.between_points import fractions_below, highest, maximum, refined
 from mmc.jobs.statistics.limits import Grid, Limits
+from scipy.integrate import trapezoid
 from scipy.stats import chi2, poisson
 
 Array = npt.NDArray[np.float64]
@@ -96,3 +97,14 @@ def test_interpolation_is_exact_for_a_parabola_and_does_not_overshoot_at_a_cliff
     cliff = refined(np.array([0.0, 0.0, 0.0, 1e6, 1e6, 1e6]), 10, 1)
     assert cliff.min() == 0.0 and cliff.max() == 1e6
     assert refined(np.array([0.0, 1.0]), 2, 1).tolist() == [0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 9])
+def test_fractions_are_those_of_the_refined_points(size: int) -> None:
+    rng = np.random.default_rng(size)
+    smooth = np.square(np.linspace(-1.0, 1.5, size)[:, np.newaxis] - rng.normal(size=40))
+    values = np.concatenate([smooth, rng.exponential(size=(size, 40)), np.full((size, 1), 0.5)], axis=1)
+    bounds = [0.1, 0.5, 2.0]
+    fine = refined(values, 7, 1)
+    for bound, found in zip(bounds, fractions_below(values, 7, bounds), strict=True):
+        assert found == pytest.approx(trapezoid(fine <= bound, axis=0) / (len(fine) - 1))

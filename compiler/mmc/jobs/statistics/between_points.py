@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
+from scipy.interpolate import PchipInterpolator
 
 Array = npt.NDArray[np.float64]
 FARTHEST = 1.0
 """The largest distance of the maximum from the highest point, in points, along each principal axis."""
 ROUGHEST = 3.0
 """The largest ratio of the second differences at two neighbours between which ln L is interpolated by a polynomial."""
+BEZIER = np.array([[1.0, 0.0, 0.0, 0.0], [1.0, 1 / 3, 0.0, 0.0], [1.0, 2 / 3, 1 / 3, 0.0], [1.0, 1.0, 1.0, 1.0]])
+"""The Bézier points of a cubic from its coefficients of 1, t, t² and t³, for t from 0 to 1."""
 
 
 def maximum(values: Array, dimensions: int) -> tuple[Array, Array]:
@@ -100,20 +102,58 @@ def refined(values: Array, n: int, dimensions: int) -> Array:
 
 def _refined(values: Array, n: int) -> Array:
     """The same along the first axis."""
-    size = len(values)
-    points, fine = np.arange(size), np.linspace(0.0, size - 1.0, (size - 1) * n + 1)
-    if size <= 3:
-        return np.asarray(PchipInterpolator(points, values)(fine))
-    bends = np.diff(values, 2, axis=0)
+    rows = values.reshape(len(values), -1)
+    between = np.vander(np.arange(n) / n, 4, increasing=True) @ _cubics(rows)  # of the points of each interval
+    return np.concatenate([between.reshape(-1, *values.shape[1:]), values[-1:]])
+
+
+def fractions_below(values: Array, n: int, bounds: Sequence[float]) -> Array:
+    r"""The fraction of the first axis on which values are at most a bound, refined as by :func:`refined`.
+
+    It is the integral by the trapezoidal rule, of 1 at the points that are below and 0 at the others. Most intervals
+    are below or above as a whole, as a cubic stays between the smallest and the largest of its Bézier points.
+
+    :param values: finite values, shape (size, \*others)
+    :returns: shape (bounds, \*others)
+    """
+    rows = values.reshape(len(values), -1)
+    cubics, powers = _cubics(rows), np.vander(np.arange(n) / n, 4, increasing=True)
+    control = BEZIER @ cubics
+    smallest, largest = control.min(axis=1), control.max(axis=1)
+    found = []
+    for bound in bounds:
+        counts = np.where(largest <= bound, float(n), 0.0)
+        crossed = np.nonzero((smallest <= bound) & (largest > bound))
+        counts[crossed] = (cubics[crossed[0], :, crossed[1]] @ powers.T <= bound).sum(axis=1)
+        ends = 0.5 * (rows[-1] <= bound) - 0.5 * (rows[0] <= bound)  # they count half
+        found.append((counts.sum(axis=0) + ends) / (n * len(cubics)))
+    return np.stack(found).reshape(-1, *values.shape[1:])
+
+
+def _cubics(rows: Array) -> Array:
+    """The coefficients of 1, t, t² and t³ in each interval, with t from 0 to 1: shape (size - 1, 4, columns)."""
+    slopes = _slopes(rows)
+    rise = np.diff(rows, axis=0)
+    first, last = slopes
+    return np.stack([rows[:-1], first, 3.0 * rise - 2.0 * first - last, first + last - 2.0 * rise], axis=1)
+
+
+def _slopes(rows: Array) -> tuple[Array, Array]:
+    """The slopes at the start and at the end of each interval, shapes (size - 1, columns)."""
+    points = np.arange(len(rows))
+    if len(rows) <= 3:
+        monotonic = PchipInterpolator(points, rows).derivative()(points)
+        return monotonic[:-1], monotonic[1:]
+    bends = np.diff(rows, 2, axis=0)
     alike = _alike(bends[:-1], bends[1:])
     alike = np.concatenate([alike[:1], alike, alike[-1:]])  # of the interval after each point but the last
-    found: Array = CubicHermiteSpline(points, values, np.gradient(values, axis=0, edge_order=2))(fine)
-    rough = ~alike.all(axis=0)
+    slopes = np.gradient(rows, axis=0, edge_order=2)
+    first, last, rough = slopes[:-1].copy(), slopes[1:].copy(), ~alike.all(axis=0)
     if rough.any():
-        interval = np.minimum(fine.astype(int), size - 2)
-        monotonic = PchipInterpolator(points, values[:, rough])(fine)
-        found[:, rough] = np.where(alike[:, rough][interval], found[:, rough], monotonic)
-    return found
+        monotonic = PchipInterpolator(points, rows[:, rough]).derivative()(points)
+        first[:, rough] = np.where(alike[:, rough], first[:, rough], monotonic[:-1])
+        last[:, rough] = np.where(alike[:, rough], last[:, rough], monotonic[1:])
+    return first, last
 
 
 def _alike(one: Array, other: Array) -> npt.NDArray[np.bool_]:
