@@ -19,6 +19,7 @@ from tests.compiler.expressions.test_checker import PUBLISHED
 from tests.forked import Python
 from tests.jobs.event_files import (
     HEADER,
+    PARTICLES_FOUND_ONCE,
     UPROOT3_ON_NUMPY2,
     assert_same,
     delphes_settings,
@@ -271,10 +272,7 @@ warnings.simplefilter("ignore")
 UPROOT3
 from madminer.delphes import DelphesReader
 from madminer.models import readers
-from madminer.utils.interfaces import lhe
-from functools import cache
-
-lhe.get_elementary_pdg_ids = cache(lhe.get_elementary_pdg_ids)  # the same for every event
+PARTICLES_FOUND_ONCE
 readers.eval = lambda expression: None  # `all.m` fails when it is named
 setup, detected, generated, definitions = sys.argv[1:]
 reader = DelphesReader(setup)
@@ -307,7 +305,7 @@ def test_stock_madminer_finds_the_same_in_single_precision(
     delphes.analyse(ours, sample)
     definitions = json.dumps({name: entry["definition"].strip() for name, entry in observables.items()})
     (tmp_path / "events.lhe").write_bytes(gzip.decompress(sample.generated.read_bytes()))
-    program = STOCK.replace("UPROOT3", UPROOT3_ON_NUMPY2)
+    program = STOCK.replace("UPROOT3", UPROOT3_ON_NUMPY2).replace("PARTICLES_FOUND_ONCE", PARTICLES_FOUND_ONCE)
     words = [str(setup), str(sample.detected), str(tmp_path / "events.lhe"), definitions]
     stock = json.loads(stock_madminer(program, *words).stdout)
     assert len(ours.weights["sm"]) > 50
