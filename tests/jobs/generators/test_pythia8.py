@@ -4,6 +4,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import pythia8mc
 from mmc.compiler.catalogue.generators import PYTHIA8
 from mmc.compiler.settings.generation import Pythia8Beams, RunCard
 from mmc.errors import StepError
@@ -79,6 +80,16 @@ def test_no_phase_space_and_no_such_setting() -> None:
         pythia8.start(lines, 1)
     with pytest.raises(StepError, match="does not understand 'PDF:pSett = 3'"):
         pythia8.start(["PDF:pSett = 3"], 1)
+
+
+def test_settings_are_those_of_one_generator() -> None:
+    """Its defaults are copied, and a change stays in the copy."""
+    changed, other = pythia8.configured(["23:m0 = 80.", "PDF:pSet = 1"], 3), pythia8.configured([], 4)
+    fresh = pythia8mc.Pythia("", False)
+    assert changed.particleData.m0(23) == 80.0 and changed.settings.mode("Random:seed") == 3
+    assert other.particleData.m0(23) == fresh.particleData.m0(23) != 80.0
+    assert other.settings.word("PDF:pSet") == fresh.settings.word("PDF:pSet") != "1"
+    assert other.settings.mode("Random:seed") == 4
 
 
 def test_missing_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
