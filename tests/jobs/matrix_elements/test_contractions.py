@@ -14,6 +14,7 @@ pytest.importorskip("ufoamp", reason="needs mmc[ufo]")
 _EXPRESSIONS = (
     "dZa,dab->Zb", "Zba,dab->Zd", "cd,Zd->cZ", "Zb,cd->Zbcd", "Za,fab->Zfb", "Zbcfg,cde->Zbfgde", "bZ,bd->Zd",
     "Zcdf,bc->Zdfb", "dZ,Za->dZa", "Za,Za->Z", "ab,bc->ac", "Zfde->Zfed", "Zab,b->Z",
+    "Zab,ab->Z", "ab,Zba->Z", "Zabc,ba->Zc", "bdac,Zdcab->Zda",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Contractions of ufoamp's currents with constants such as γ matrices, most of whose elements are zero."""
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,24 @@ _FEW = 128
 """Below so many events numpy is as fast."""
 
 
+class _Letters(NamedTuple):
+    """The axes of a contraction."""
+
+    values: str
+    factors: str
+    output: str
+
+    @property
+    def shared(self) -> list[str]:
+        return [letter for letter in self.values if letter in self.factors]
+
+    @property
+    def others(self) -> list[str]:
+        return [letter for letter in self.output if letter not in self.factors]
+
+
 def einsum(expression: str, *operands: Array) -> Array:
-    """What numpy makes of it, bit for bit: the same terms in the same order, without those that are zero.
+    """What numpy makes of it, bit for bit, without the terms that are zero.
 
     :param operands: finite
     """
@@ -23,29 +40,49 @@ def einsum(expression: str, *operands: Array) -> Array:
     constants = [at for at, name in enumerate(names) if _BATCH not in name]
     if len(names) == 2 and len(constants) == 1:
         (at,) = constants
-        made = _contracted((names[1 - at], operands[1 - at]), (names[at], operands[at]), output)
-        if made is not None:
-            return made
+        letters, values, factors = _Letters(names[1 - at], names[at], output), operands[1 - at], operands[at]
+        if values.shape[letters.values.index(_BATCH)] >= _FEW and _is_exact(expression, letters, values, factors):
+            return _without_zeros(letters, values, factors)
     result: Array = np.einsum(expression, *operands)
     return result
 
 
-def _contracted(batch: tuple[str, Array], constant: tuple[str, Array], output: str) -> Array | None:
-    """None if this is not faster, or if a product would be rounded twice."""
-    (name, values), (indices, factors) = batch, constant
-    shared = [letter for letter in name if letter in indices]
-    others = [letter for letter in output if letter not in indices]
-    if values.shape[name.index(_BATCH)] < _FEW or sorted(shared + others) != sorted(name) or _complex(factors):
-        return None
-    sizes = dict(zip(name + indices, values.shape + factors.shape, strict=True))
-    result = np.zeros([sizes[letter] for letter in output], np.result_type(values, factors))
-    kept = [letter for letter in output if letter in indices]
-    terms = values.transpose([name.index(letter) for letter in shared + others])
-    sums = result.transpose([output.index(letter) for letter in kept + others])
+def _is_exact(expression: str, letters: _Letters, values: Array, factors: Array) -> bool:
+    """Whether the terms are rounded and added as numpy does it."""
+    if sorted(letters.shared + letters.others) != sorted(letters.values) or values.dtype != factors.dtype:
+        return False
+    if ((factors.real != 0.0) & (factors.imag != 0.0)).any():  # how products are rounded depends on the machine
+        return False
+    if len(set(letters.shared) - set(letters.output)) < 2:
+        return True
+    plain = values.flags.c_contiguous and factors.flags.c_contiguous
+    sizes = tuple(_FEW if letter == _BATCH else n for letter, n in zip(letters.values, values.shape, strict=True))
+    return plain and _adds_alike(expression, letters, sizes, factors.shape, factors.tobytes())
+
+
+@lru_cache(maxsize=1024)
+def _adds_alike(
+    expression: str, letters: _Letters, sizes: tuple[int, ...], shape: tuple[int, ...], factors: bytes
+) -> bool:
+    """Whether numpy adds the terms of a sum over several axes in their order: it does for random numbers, or never."""
+    random = np.random.default_rng(1)
+    values = random.normal(size=sizes) + 1j * random.normal(size=sizes)
+    known = np.frombuffer(factors, dtype=complex).reshape(shape)
+    first, _ = expression.partition("->")[0].split(",")
+    operands = (values, known) if first == letters.values else (known, values)
+    return np.array_equal(_without_zeros(letters, values, known), np.einsum(expression, *operands))
+
+
+def _without_zeros(letters: _Letters, values: Array, factors: Array) -> Array:
+    sizes = dict(zip(letters.values + letters.factors, values.shape + factors.shape, strict=True))
+    result = np.zeros([sizes[letter] for letter in letters.output], factors.dtype)
+    kept = [letter for letter in letters.output if letter in letters.factors]
+    terms = values.transpose([letters.values.index(letter) for letter in letters.shared + letters.others])
+    sums = result.transpose([letters.output.index(letter) for letter in kept + letters.others])
     for place in np.argwhere(factors).tolist():
-        index = dict(zip(indices, place, strict=True))
+        index = dict(zip(letters.factors, place, strict=True))
         factor, total = factors[tuple(place)], sums[tuple(index[letter] for letter in kept)]
-        term = terms[tuple(index[letter] for letter in shared)]
+        term = terms[tuple(index[letter] for letter in letters.shared)]
         if factor == 1.0:
             total += term
         elif factor == -1.0:
@@ -53,8 +90,3 @@ def _contracted(batch: tuple[str, Array], constant: tuple[str, Array], output: s
         else:
             total += term * factor
     return result
-
-
-def _complex(factors: Array) -> bool:
-    """Whether some have a real and an imaginary part: the way in which products are rounded depends on the machine."""
-    return bool(((factors.real != 0.0) & (factors.imag != 0.0)).any())
