@@ -13,7 +13,7 @@ from mmc.errors import StepError
 from mmc.jobs.madminer import event_objects, workarounds
 
 from tests.forked import Python
-from tests.jobs.event_files import UPROOT3_ON_NUMPY2, lhe_text, setup_file, write_root
+from tests.jobs.event_files import PARTICLES_FOUND_ONCE, UPROOT3_ON_NUMPY2, lhe_text, setup_file, write_root
 from tests.jobs.physics import Folder
 
 EVENT = """<event>
@@ -243,6 +243,7 @@ def failure(*words):
     except BaseException as error:
         return f"{type(error).__name__}: {error}"
 
+PARTICLES_FOUND_ONCE
 READ_TRUTH
 found = {"numpy 2": failure("met.pt")}
 UPROOT3
@@ -295,8 +296,9 @@ def delphes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stock_delphes(delphes: Path, stock_madminer: Python) -> dict[str, Any]:
-    """What MadMiner's DelphesReader does without any work-around, but that of uproot3."""
+    """What MadMiner's DelphesReader does without any work-around, but that of uproot3 and that for its time."""
     program = STOCK_DELPHES.replace("UPROOT3", UPROOT3_ON_NUMPY2).replace("READ_TRUTH", READ_TRUTH)
+    program = program.replace("PARTICLES_FOUND_ONCE", PARTICLES_FOUND_ONCE)
     found: dict[str, Any] = json.loads(stock_madminer(program, cwd=delphes).stdout)
     return found
 
@@ -413,7 +415,7 @@ def test_events_are_those_of_the_stock_reader(tmp_path: Path, stock_madminer: Py
     (tmp_path / "events.lhe").write_bytes(gzip.decompress((events / "events.lhe.gz").read_bytes()))
     content = {}
     words = {reader: [str(setup / "setup.h5"), f"{reader}.h5", reader] for reader in ("stock", "patched")}
-    stock_madminer(ANALYSIS, *words["stock"], cwd=tmp_path)
+    stock_madminer(PARTICLES_FOUND_ONCE + ANALYSIS, *words["stock"], cwd=tmp_path)
     command = [sys.executable, "-c", ANALYSIS, *words["patched"]]
     subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
     for reader in words:

@@ -201,7 +201,8 @@ def test_methods_learn_nuisance_parameters(method: str, own: dict[str, str], lar
     prior = {"random": {"n": 500, "priors": {name: {"flat": [-1.0, 1.0]} for name in ("c1", "c2")}}}
     points = {"theta": prior} if method == "nde" else {"theta0": prior}
     points |= {"theta1": prior} if own else {}
-    samples = learning.sample(method, samples=20_000, validation_samples=2_000, **points, **PROFILE, **own)
+    sizes = {"samples": 12_000 if method == "nde" else 20_000, "validation_samples": 2_000}
+    samples = learning.sample(method, **sizes, **points, **PROFILE, **own)
     thetas = np.load(samples / "train" / ("theta.npy" if method == "nde" else "theta0.npy"))
     assert thetas.shape[1] == 4
     assert thetas[:, 2:].mean() == pytest.approx(0.0, abs=0.1) and thetas[:, 2:].std() == pytest.approx(1.0, abs=0.1)

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mmc.jobs.statistics.baselines import LIKELIHOODS
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.pyhf_workspace import Yields, make_workspace
 
+from tests.forked import forking
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.statistics.test_histograms import EDGES
 
@@ -57,18 +59,23 @@ needs_pyhf = pytest.mark.skipif(
 )
 
 
-def read(workspace: Any) -> dict[str, Any]:
-    """Yields and limits that pyhf calculates from a workspace, after a check of the schema."""
-    done = subprocess.run(
-        [PYTHON or sys.executable, "-c", PROGRAM],
-        input=json.dumps(workspace),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+Read = Callable[[Any], dict[str, Any]]
+"""Yields and limits that pyhf calculates from a workspace, after a check of the schema."""
+
+
+@pytest.fixture(scope="module")
+def read() -> Iterator[Read]:
+    python = Path(PYTHON or sys.executable)
+    with forking("python-c", "tests.given_program", ["pyhf"], dict(os.environ), python) as programs:
+
+        def read(workspace: Any) -> dict[str, Any]:
+            command, said = [programs / "python-c", PROGRAM], json.dumps(workspace)
+            done = subprocess.run(command, input=said, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            found: dict[str, Any] = json.loads(done.stdout)
+            return found
+
+        yield read
 
 
 def widening(learning: Learning, n: float) -> Any:
@@ -85,7 +92,7 @@ def widening(learning: Learning, n: float) -> Any:
 
 
 @needs_pyhf
-def test_the_likelihood_of_the_workspace_is_that_of_the_histogram(tmp_path: Path, toy_events: Path) -> None:
+def test_the_likelihood_of_the_workspace_is_that_of_the_histogram(tmp_path: Path, toy_events: Path, read: Read) -> None:
     learning = Learning(tmp_path, toy_events)
     folder = learning.histogram(["x1"], [EDGES])
     names = sorted(path.name for path in folder.glob("*.json"))
@@ -102,7 +109,7 @@ def test_the_likelihood_of_the_workspace_is_that_of_the_histogram(tmp_path: Path
 
 
 @needs_pyhf
-def test_observed_events_are_the_data(tmp_path: Path, toy_events: Path) -> None:
+def test_observed_events_are_the_data(tmp_path: Path, toy_events: Path, read: Read) -> None:
     learning = Learning(tmp_path, toy_events)
     (tmp_path / "data.csv").write_text("x1,x2,id\n" + "-2,0,0\n" * 3 + "0.5,0,0\n" * 4)
     learning.observed = {"observed": tmp_path / "data.csv"}
@@ -111,7 +118,7 @@ def test_observed_events_are_the_data(tmp_path: Path, toy_events: Path) -> None:
 
 
 @needs_pyhf
-def test_nuisance_parameters_become_modifiers() -> None:
+def test_nuisance_parameters_become_modifiers(read: Read) -> None:
     """One with the same effect in all bins, one on the shape; at ±1 the model equals the templates."""
     nominal, benchmark = np.array([30.0, 20.0, 10.0]), np.array([31.0, 18.0, 25.0])
     tilt = np.array([1.1, 1.0, 0.8])
@@ -135,7 +142,9 @@ def test_nuisance_parameters_become_modifiers() -> None:
 
 
 @needs_pyhf
-def test_limits_with_systematic_uncertainties_are_nearly_those_of_pyhf(tmp_path: Path, uncertain: Path) -> None:
+def test_limits_with_systematic_uncertainties_are_nearly_those_of_pyhf(
+    tmp_path: Path, uncertain: Path, read: Read
+) -> None:
     """For observed events, with all nuisance parameters fitted; pyhf interpolates differently between 0 and ±1."""
     learning = Learning(tmp_path, uncertain, systematics="profile", luminosity_pb=3_000.0)
     seen = EventFile(uncertain / "events.h5", 0.2, 0.2).part("test", np.zeros(2)).x[:30]

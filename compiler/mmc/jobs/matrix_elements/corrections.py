@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
 
 from mmc.errors import MissingExtraError, StepError
+from mmc.jobs.matrix_elements import contractions
 
 if TYPE_CHECKING:
     from ufoamp.ufo_model import Model as UfoModel
@@ -43,6 +44,8 @@ def load(folder: Path) -> Loaded:
       violate CP, would have the wrong sign.
     - ufoamp searches the best order of contractions anew for each number of events, and among all orders, which takes
       seconds. Here it is searched once, and a good one suffices.
+    - ufoamp also multiplies with the many zeros of γ matrices and the like. Here they are left out, without a change
+      of any bit.
     - ufoamp does not read propagators that a model defines, and of coupling orders it reads the names alone. Both are
       returned.
 
@@ -58,6 +61,7 @@ def load(folder: Path) -> Loaded:
     if not isinstance(vertex_eval._plan_cache, _Plans):
         vertex_eval._plan_cache = _Plans()
         vertex_eval.np = _Numpy()
+        vertex_eval.xp = SimpleNamespace(einsum=contractions.einsum)
     harvest = ufo_model._import
     own: set[int] = set()
     hierarchy: dict[str, int] = {}

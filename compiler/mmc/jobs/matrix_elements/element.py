@@ -132,10 +132,9 @@ class MatrixElement:
         from ufoamp.recursion import Leg
 
         helicities = np.asarray(list(configurations), dtype=int)
-        momenta = np.repeat(events.astype(complex), len(helicities), axis=0)
-        repeated = np.tile(helicities, (len(events), 1))
+        momenta = events.astype(complex)
         legs = [
-            Leg(particle.pdg, leg < len(self.incoming), momenta[:, leg], repeated[:, leg])
+            Leg(particle.pdg, leg < len(self.incoming), momenta[:, leg], helicities[:, leg])
             for leg, particle in enumerate(self._legs)
         ]
         return [*legs[1:], legs[0]]
