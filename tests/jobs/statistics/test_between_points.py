@@ -107,4 +107,4 @@ def test_fractions_are_those_of_the_refined_points(size: int) -> None:
     bounds = [0.1, 0.5, 2.0]
     fine = refined(values, 7, 1)
     for bound, found in zip(bounds, fractions_below(values, 7, bounds), strict=True):
-        assert found == pytest.approx(trapezoid(fine <= bound, axis=0) / (len(fine) - 1))
+        assert found == pytest.approx(trapezoid(1.0 * (fine <= bound), axis=0) / (len(fine) - 1))
