@@ -1,4 +1,4 @@
-"""``PYTHON given_roc_validator.py FOLDER`` lists, as JSON, what an RO-Crate violates; it needs no network.
+"""``PYTHON given_roc_validator.py FOLDER...`` lists, as JSON, what each RO-Crate violates; it needs no network.
 
 Runs in an environment with roc-validator and with rocrate 0.13, which brings the context of version 1.1.
 """
@@ -27,12 +27,18 @@ def _open(request: Request) -> Any:
 
 
 rdflib.parser._urlopen = _open
-settings = services.ValidationSettings(
-    rocrate_uri=models.URI(sys.argv[1]),
-    profile_identifier="provenance-run-crate",
-    requirement_severity=models.Severity.REQUIRED,
-    skip_availability_check=True,
-    skip_checks=["ro-crate-1.1_3.1", "ro-crate-1.1_3.2"],  # that the context can be downloaded
-)
-issues = services.validate(settings).get_issues()
-sys.stdout.write(json.dumps([f"{issue.check.identifier}: {issue.message} {issue.violatingEntity}" for issue in issues]))
+
+
+def _violated(folder: str) -> list[str]:
+    settings = services.ValidationSettings(
+        rocrate_uri=models.URI(folder),
+        profile_identifier="provenance-run-crate",
+        requirement_severity=models.Severity.REQUIRED,
+        skip_availability_check=True,
+        skip_checks=["ro-crate-1.1_3.1", "ro-crate-1.1_3.2"],  # that the context can be downloaded
+    )
+    found = services.validate(settings).get_issues()
+    return [f"{issue.check.identifier}: {issue.message} {issue.violatingEntity}" for issue in found]
+
+
+sys.stdout.write(json.dumps([_violated(folder) for folder in sys.argv[1:]]))
