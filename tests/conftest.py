@@ -4,7 +4,6 @@ import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
-from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -132,7 +131,6 @@ def quick_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, s
 @pytest.fixture
 def plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same empty figure in place of each, for tests that look at none: drawing all takes seconds."""
-    from mmc.jobs.report import figures
+    from tests.support import draw_plainly
 
-    drawn = cache(partial(figures.render, figures.make_figure(1.0, 1.0)[0]))
-    monkeypatch.setattr(figures, "render", lambda _figure, image_format: drawn(image_format))
+    draw_plainly(monkeypatch)

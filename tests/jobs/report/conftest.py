@@ -15,7 +15,7 @@ import pytest
 import yaml
 from mmc.cli.main import main
 
-from tests.support import STUDIES, made_once
+from tests.support import STUDIES, draw_plainly, made_once
 
 FLAGS = (
     "--headless",
@@ -97,14 +97,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def other_run(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same run with another luminosity."""
+    """The same run with another luminosity, whose own report has no figures."""
 
     def make(folder: Path) -> None:
         shutil.copytree(run.parent, folder, dirs_exist_ok=True)
         text = (folder / "study.yaml").read_text(encoding="utf-8").replace("20 fb^-1", "5 fb^-1")
         (folder / "study.yaml").write_text(text, encoding="utf-8")
         shutil.rmtree(folder / "run" / "bundle")
-        run_study(folder / "study.yaml", folder / "run")
+        with pytest.MonkeyPatch.context() as patch:
+            draw_plainly(patch)
+            run_study(folder / "study.yaml", folder / "run")
 
     return made_once("other", make, tmp_path_factory) / "run"
 
