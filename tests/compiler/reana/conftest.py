@@ -13,7 +13,6 @@ import pytest
 from mmc.compiler.reana.client import PROGRAM, SERVER, TOKEN
 
 from tests.compiler.reana import server
-from tests.engines import forked
 from tests.forked import forking
 from tests.support import place_of_all, reana_study
 
@@ -40,6 +39,8 @@ def specification(reana_client: str) -> Mapping[str, Any]:
 @pytest.fixture(scope="session")
 def quick_reana_client(reana_client: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """reana-client, forked off a process that has imported it, as a new one takes a second of CPU time each time."""
+    from tests.engines import forked
+
     own = Path(reana_client).resolve().parent
     environment = {**os.environ, SERVER: "http://127.0.0.1"}
     imported = ("reana_client.cli", "requests", "tests.ready_reana_client")

@@ -95,26 +95,6 @@ def areas(browser: Any) -> list[float]:
     return [float(text.split()[0]) for text in column(browser, 0, 2) if text != "not resolved"]
 
 
-@on_pages(["run"])
-def test_tables_are_sorted_by_mouse_and_keyboard(name: str, show: Open) -> None:
-    from selenium.webdriver.common.keys import Keys
-
-    browser = show(name, anew=True)
-    headings = browser.find_elements("css selector", "table.sortable:first-of-type thead th")
-    before = areas(browser)
-    buttons = browser.find_elements("css selector", "table.sortable thead th button")
-    assert not headings[2].get_attribute("aria-sort")
-    buttons[2].click()
-    assert headings[2].get_attribute("aria-sort") == "ascending"
-    assert areas(browser) == sorted(before) and len(before) > 2
-    buttons[2].send_keys(Keys.ENTER)
-    assert headings[2].get_attribute("aria-sort") == "descending"
-    assert areas(browser) == sorted(before, reverse=True)
-    buttons[0].send_keys(Keys.SPACE)
-    assert headings[0].get_attribute("aria-sort") == "ascending" and not headings[2].get_attribute("aria-sort")
-    assert column(browser, 0, 0) == sorted(column(browser, 0, 0))
-
-
 VIOLATIONS = """
 const done = arguments[arguments.length - 1];
 const found = result => result.violations.map(each => [each.id, each.nodes[0].html.slice(0, 200)]);
@@ -185,3 +165,23 @@ def test_it_prints(name: str, show: Open) -> None:
     pdf = base64.b64decode(data)
     assert pdf.startswith(b"%PDF-")
     assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") >= 2
+
+
+@on_pages(["run"])
+def test_tables_are_sorted_by_mouse_and_keyboard(name: str, show: Open) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    browser = show(name)
+    headings = browser.find_elements("css selector", "table.sortable:first-of-type thead th")
+    before = areas(browser)
+    buttons = browser.find_elements("css selector", "table.sortable thead th button")
+    assert not headings[2].get_attribute("aria-sort")
+    buttons[2].click()
+    assert headings[2].get_attribute("aria-sort") == "ascending"
+    assert areas(browser) == sorted(before) and len(before) > 2
+    buttons[2].send_keys(Keys.ENTER)
+    assert headings[2].get_attribute("aria-sort") == "descending"
+    assert areas(browser) == sorted(before, reverse=True)
+    buttons[0].send_keys(Keys.SPACE)
+    assert headings[0].get_attribute("aria-sort") == "ascending" and not headings[2].get_attribute("aria-sort")
+    assert column(browser, 0, 0) == sorted(column(browser, 0, 0))

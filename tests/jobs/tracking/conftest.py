@@ -17,7 +17,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow.store.db import utils
     from mmc.jobs.tracking.store import ENVIRONMENT
 
-    # a process reads the scripts of all migrations whenever it opens a store, which takes half of the time
+    # once in this process, which otherwise reads the scripts of all migrations whenever it opens a store
     monkeypatch.setattr(utils, "_get_latest_schema_revision", cached(utils._get_latest_schema_revision))
     monkeypatch.setattr(credentials, "read_mlflow_creds", credentials.read_mlflow_creds)  # replaced by mmc
     for name in (*(f"MLFLOW_TRACKING_{n}" for n in ("URI", "USERNAME", "PASSWORD", "TOKEN")), *ENVIRONMENT, "NETRC"):

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.tracking.sqlite_file import repoint
-from mmc.jobs.tracking.store import ENVIRONMENT, reason
+from mmc.jobs.tracking.store import reason
 
 from tests.forked import Python, python_of
 from tests.jobs.learning_jobs import Learning
@@ -261,8 +261,7 @@ def six_at_once(python: Python, folder: Folder, tracking: Path) -> str:
     :returns: their output
     """
     words = [folder.arguments("configure", f"job-{k}", {}, {"tracking": tracking}, 1) for k in range(6)]
-    environment = {**os.environ, **ENVIRONMENT}
-    return python(SIX, input="\n".join(" ".join(line) for line in words), env=environment).stderr
+    return python(SIX, input="\n".join(" ".join(line) for line in words)).stderr
 
 
 def expect_six(runs: Runs, tracking: Path) -> None:
