@@ -3,9 +3,9 @@
 import errno
 import json
 import os
-import runpy
 import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -181,9 +181,7 @@ def test_places_that_are_no_text_are_left_alone(tmp_path: Path) -> None:
     repoint(tmp_path / "mlflow.db")
 
 
-def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(folder: Folder) -> None:
     tracking = folder.out("track", "track")
     runs = local(tracking)
     runs.client.delete_experiment(runs.experiment.experiment_id)
@@ -192,16 +190,8 @@ def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(
     command = warning.partition("`")[2].partition("`")[0]
     assert f"--experiment-id {runs.experiment.experiment_id}" in command and str(tracking / "mlflow.db") in command
     variable, _, words = command.partition(" ")
-    name, _, value = variable.partition("=")
-    program, *words = words.split()
-    with monkeypatch.context() as patch:
-        patch.setenv(name, value)
-        patch.setattr(sys, "argv", [program, *words])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_module(
-                program, run_name="__main__", alter_sys=True
-            )  # as `python -m`, which takes seconds to import
-    assert end.value.code == 0
+    environment = {**os.environ, **dict([variable.split("=", 1)])}
+    subprocess.run([sys.executable, "-m", *words.split()], env=environment, check=True, capture_output=True)
     assert record(track(folder, digest="e" * 64))["warning"] is None
 
 
