@@ -53,7 +53,7 @@ generation:
   generator: pythia8
   beams: {energy: 6500 GeV}
   samples:
-    signal: {process: dimuon, events: 200, events_per_job: 200, run_card: {m_min: 470 GeV}}
+    signal: {process: dimuon, events: {sm: 200, plus: 200}, run_card: {m_min: 470 GeV}}
 observables:
   m_ll: {definition: "(mu[0] + mu[1]).m", required: true}
 evaluation:

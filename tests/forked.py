@@ -48,14 +48,19 @@ def forking_python(imported: Sequence[str], shared: Path | None = None, **enviro
     :param shared: as in :func:`forking`
     """
     with forking("python-c", "tests.given_program", imported, {**os.environ, **environment}, shared=shared) as programs:
+        yield python_of(programs)
 
-        def run(program: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-            command = [programs / "python-c", program, *words]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-            assert done.returncode == 0, done.stderr
-            return done
 
-        yield run
+def python_of(programs: Path) -> Python:
+    """That of the folder of a program `python-c`."""
+
+    def run(program: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [programs / "python-c", program, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
 
 
 @contextmanager

@@ -6,13 +6,15 @@ environment when they are imported.
 
 import os
 import sys
+from contextlib import suppress
 
 if __name__ == "__main__":
-    sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     for name in [*sys.modules]:
         if name == "sitecustomize" or name.startswith("reana_"):
             del sys.modules[name]
-    import sitecustomize  # noqa: F401
+    with suppress(ImportError):  # most have none
+        import sitecustomize  # noqa: F401
     from reana_client.cli import cli
 
     cli(prog_name="reana-client")

@@ -48,7 +48,7 @@ def test_recipes_have_the_values_of_plain_python(tmp_path: Path, recipe: str) ->
 
     from tests.jobs.event_files import les_houches_settings, lhe_text, setup_file
 
-    (tmp_path / "events.lhe.gz").write_bytes(gzip.compress(lhe_text(400).encode()))
+    (tmp_path / "events.lhe.gz").write_bytes(gzip.compress(lhe_text(200).encode()))
     setup = setup_file(tmp_path / "setup.h5", ["sm", "w"])
     entries = yaml.safe_load(recipe)
     observables = {

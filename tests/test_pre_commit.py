@@ -27,20 +27,28 @@ def git(folder: Path, *words: str) -> str:
     return subprocess.run(["git", *identity, *words], cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-def commit_all(folder: Path) -> str:
-    """Make a repository of the folder; the revision of its one commit."""
+def commit_all(folder: Path) -> None:
+    """Make a repository of the folder, with one commit."""
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "All")
-    return git(folder, "rev-parse", "HEAD").strip()
 
 
 @pytest.fixture(scope="module")
-def hook(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], subprocess.CompletedProcess[str]]:
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This repository as it stands, with one commit."""
+    folder = copy_checkout(tmp_path_factory.mktemp("mmc"))
+    commit_all(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hook(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Path], subprocess.CompletedProcess[str]]:
     """Runs the hook on everything in a repository."""
     home = tmp_path_factory.mktemp("pre-commit")
-    repository = copy_checkout(tmp_path_factory.mktemp("mmc"))
-    config = CONFIG.format(repository=repository, revision=commit_all(repository))
+    config = CONFIG.format(repository=repository, revision=git(repository, "rev-parse", "HEAD").strip())
 
     def run(folder: Path) -> subprocess.CompletedProcess[str]:
         (folder / ".pre-commit-config.yaml").write_text(config)
@@ -76,15 +84,14 @@ def test_a_wrong_study(hook: Callable[[Path], subprocess.CompletedProcess[str]],
     assert "other.yaml" not in done.stdout
 
 
-def test_the_repository_passes_its_own_hooks(tmp_path: Path) -> None:
+def test_the_repository_passes_its_own_hooks(repository: Path) -> None:
     """All but mypy, which takes a minute here and reads the same sources in ./run-tests."""
-    commit_all(copy_checkout(tmp_path))
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "SKIP": "mypy",
     }
     command = [sys.executable, "-m", "pre_commit", "run", "--all-files", "--color=never"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("Passed") == 5, done.stdout

@@ -17,6 +17,7 @@ from tests.forked import forking
 
 USER, PASSWORD = "admin", "correct-horse-battery"
 START_S = 120.0
+MLFLOW = "import runpy; runpy.run_module('tests.given_mlflow', run_name='__main__', alter_sys=True)"
 ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
@@ -26,10 +27,10 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def mlflow_program() -> AbstractContextManager[Path]:
-    """The folder of a program `mlflow` for servers, which takes twice five seconds to import what it needs."""
-    imported = ("mlflow.cli", "mlflow.server.fastapi_app", "uvicorn.main")
-    return forking("mlflow", "tests.given_mlflow", imported, {**os.environ, **ENVIRONMENT})
+def mlflow_programs() -> AbstractContextManager[Path]:
+    """The folder of a `python-c` for servers, which take twice five seconds to import what they need, and for jobs."""
+    imported = ("mlflow.cli", "mlflow.server.fastapi_app", "uvicorn.main", "mmc.jobs.steps.runner")
+    return forking("python-c", "tests.given_program", imported, {**os.environ, **ENVIRONMENT})
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def server_process(programs: Path, folder: Path, *, guarded: bool = False) -> It
         environment |= {"MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD}
     words = ["--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--workers", "1"]
     words += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
-    command = [programs / "mlflow", "server", *words, *(["--app-name", "basic-auth"] if guarded else [])]
+    command = [programs / "python-c", MLFLOW, "server", *words, *(["--app-name", "basic-auth"] if guarded else [])]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
     assert process.stdout is not None

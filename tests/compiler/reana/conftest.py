@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from mmc.compiler.reana.client import PROGRAM, SERVER, TOKEN
 
 from tests.compiler.reana import server
 from tests.forked import forking
-from tests.support import reana_study
+from tests.support import place_of_all, reana_study
 
 
 @pytest.fixture(scope="session")
@@ -35,13 +36,20 @@ def specification(reana_client: str) -> Mapping[str, Any]:
     return content
 
 
-@pytest.fixture(scope="module")
-def quick_reana_client(reana_client: str) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def quick_reana_client(reana_client: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """reana-client, forked off a process that has imported it, as a new one takes a second of CPU time each time."""
+    from tests.engines import forked
+
     own = Path(reana_client).resolve().parent
-    imported = ("reana_client.cli", "bravado.client", "requests")
-    with forking("reana-client", "tests.given_reana_client", imported, dict(os.environ), own / "python") as programs:
-        (programs / "cwltool").symlink_to(own / "cwltool")  # it calls the one beside it
+    environment = {**os.environ, SERVER: "http://127.0.0.1"}
+    imported = ("reana_client.cli", "requests", "tests.ready_reana_client")
+    shared = place_of_all("reana-client.server", tmp_path_factory)
+    with forking(
+        "reana-client", "tests.given_reana_client", imported, environment, own / "python", shared=shared
+    ) as programs:
+        with suppress(FileExistsError):  # it calls the one beside it
+            (programs / "cwltool").symlink_to(forked(own / "cwltool"))
         yield str(programs / "reana-client")
 
 

@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,10 @@ from mmc.errors import MmcError, UsageError
 from tests.cli.test_run import is_running
 from tests.compiler.reana.fake_client import FakeClient, Fate, KilledError, When
 from tests.compiler.reana.server import Double
-from tests.support import STUDIES
+from tests.support import STUDIES, reana_study
 
 Capture = pytest.CaptureFixture[str]
+Compiled = Callable[..., ReanaBundle]
 N_CALLS = len(("list", "create", "ls", "upload", "ls", "status", "start"))
 
 
@@ -29,11 +33,34 @@ def double() -> Double:
     return Double({})
 
 
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Compiles the study of all tests with some words, once for all of them."""
+
+    @cache
+    def compiled(*words: str) -> Path:
+        folder = tmp_path_factory.mktemp("compiled")
+        assert main(["compile", str(reana_study(folder)), "-t", "reana", *words]) == 0
+        return folder / "build"
+
+    return compiled
+
+
 @pytest.fixture
-def bundle(study: Path, capsys: Capture) -> ReanaBundle:
-    assert main(["compile", str(study), "-t", "reana"]) == 0
-    capsys.readouterr()
-    return open_bundle(study.parent / "build" / "drell-yan-tiny" / "reana")
+def compiled(build: Callable[..., Path], study: Path, capsys: Capture) -> Compiled:
+    """The bundle for an engine, beside the study."""
+
+    def copied(*engine: str) -> ReanaBundle:
+        shutil.copytree(build(*(word for name in engine for word in ("--engine", name))), study.parent / "build")
+        capsys.readouterr()
+        return open_bundle(study.parent / "build" / "drell-yan-tiny" / "reana")
+
+    return copied
+
+
+@pytest.fixture
+def bundle(compiled: Compiled) -> ReanaBundle:
+    return compiled()
 
 
 def commands(bundle: ReanaBundle, double: Double, *, again: bool = False) -> list[str]:
@@ -158,9 +185,9 @@ def test_a_workflow_reads_only_the_bundle(
         ("jobs.tsv", "/etc/hostname"),
     ],
 )
-def test_a_snakefile_is_that_of_mmc(before: str, after: str, study: Path, double: Double) -> None:
+def test_a_snakefile_is_that_of_mmc(before: str, after: str, compiled: Compiled, double: Double) -> None:
     """reana-client runs a Snakefile on this machine."""
-    bundle = compiled(study, "snakemake")
+    bundle = compiled("snakemake")
     text = (bundle.folder / "Snakefile").read_text()
     assert before in text
     rewrite(bundle.folder, "Snakefile", text.replace(before, after, 1))
@@ -170,9 +197,9 @@ def test_a_snakefile_is_that_of_mmc(before: str, after: str, study: Path, double
 @pytest.mark.parametrize(
     ("engine", "file"), [("yadage", "workflow.yml"), ("cwl", "workflow.cwl"), ("snakemake", "Snakefile")]
 )
-def test_the_file_of_the_workflow_is_uploaded(engine: str, file: str, study: Path) -> None:
+def test_the_file_of_the_workflow_is_uploaded(engine: str, file: str, compiled: Compiled) -> None:
     """Unlisted, it would be read here without having been checked."""
-    folder = compiled(study, engine).folder
+    folder = compiled(engine).folder
     specification = (folder / "reana.yaml").read_text()
     listed = [line for line in specification.splitlines() if line.strip().removeprefix("- ").strip("\"'") == file]
     assert len(listed) == 1
@@ -185,8 +212,8 @@ def test_the_file_of_the_workflow_is_uploaded(engine: str, file: str, study: Pat
 
 
 @pytest.mark.parametrize("path", ["tabulate.py", "tabulate/__init__.py"])
-def test_a_snakefile_does_not_import_from_its_folder(path: str, study: Path, double: Double) -> None:
-    bundle = compiled(study, "snakemake")
+def test_a_snakefile_does_not_import_from_its_folder(path: str, compiled: Compiled, double: Double) -> None:
+    bundle = compiled("snakemake")
     place = bundle.folder / path
     place.parent.mkdir(exist_ok=True)
     place.touch()
@@ -195,22 +222,16 @@ def test_a_snakefile_does_not_import_from_its_folder(path: str, study: Path, dou
     assert commands(bundle, double)[-1] == "start"
 
 
-def compiled(study: Path, engine: str) -> ReanaBundle:
-    assert main(["compile", str(study), "-t", "reana", "--engine", engine]) == 0
-    return open_bundle(study.parent / "build" / "drell-yan-tiny" / "reana")
-
-
-def test_a_cwl_workflow_runs_only_the_bundle(study: Path, double: Double) -> None:
-    bundle = compiled(study, "cwl")
+def test_a_cwl_workflow_runs_only_the_bundle(compiled: Compiled, double: Double) -> None:
+    bundle = compiled("cwl")
     text = (bundle.folder / "workflow.cwl").read_text()
     rewrite(bundle.folder, "workflow.cwl", text.replace("run: physics.cwl", "run: ../../secret.cwl"))
     assert "workflow.cwl refers in `run` to '../../secret.cwl', which is not in the workflow" in refusal(bundle, double)
 
 
 @pytest.mark.parametrize("engine", ["yadage", "cwl", "serial"])
-def test_the_bundles_of_all_engines_are_accepted(engine: str, study: Path, double: Double) -> None:
-    assert main(["compile", str(study), "-t", "reana", "--engine", engine]) == 0
-    bundle = open_bundle(study.parent / "build" / "drell-yan-tiny" / "reana")
+def test_the_bundles_of_all_engines_are_accepted(engine: str, compiled: Compiled, double: Double) -> None:
+    bundle = compiled(engine)
     commands(bundle, double)
     assert is_there(bundle, double, "drell-yan-tiny.1")
 

@@ -26,13 +26,13 @@ KNOWN = {
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_client_finds_a_bundle_valid(engine: str, reana_client: str, study: Path) -> None:
+def test_the_client_finds_a_bundle_valid(engine: str, quick_reana_client: str, study: Path) -> None:
     assert main(["compile", str(study), "-t", "reana", "--engine", engine]) == 0
     folder = study.parent / "build" / "drell-yan-tiny" / "reana"
-    path = f"{Path(reana_client).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(quick_reana_client).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
-        [reana_client, "validate"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [quick_reana_client, "validate"], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "REANA specification parameters appear valid." in done.stdout

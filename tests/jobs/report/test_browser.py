@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from mmc.jobs.report import run_report
 
 pytestmark = pytest.mark.engine
 
-Open = Callable[[str], Any]
+Open = Callable[..., Any]
+NAMES = ("run", "comparison", "step")
+on_pages = partial(pytest.mark.parametrize, "name", scope="module")
+"""Tests of one page follow each other, as it takes half a second of CPU time to open it."""
 
 
 @pytest.fixture(scope="module")
@@ -28,35 +32,37 @@ def pages(run: Path, other_run: Path, tmp_path_factory: pytest.TempPathFactory) 
     return {"run": out / "report.html", "comparison": out / "comparison.html", "step": step}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def show(browser: Any, pages: dict[str, Path]) -> Open:
-    """Open a page from a file, in light colours."""
+    """Open a page from a file, or go on with it, in light colours."""
+    opened = ""
 
-    def open_page(name: str, scheme: str = "light") -> Any:
-        browser.get("about:blank")
-        for log in ("browser", "performance"):
-            browser.get_log(log)  # of earlier pages
+    def open_page(name: str, scheme: str = "light", *, anew: bool = False) -> Any:
+        nonlocal opened
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        if anew:
+            browser.get("about:blank")
+            for log in ("browser", "performance"):
+                browser.get_log(log)  # of earlier pages
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        browser.get(pages[name].as_uri())
+        if anew or name != opened:
+            browser.get(pages[name].as_uri())
+            opened = name
         return browser
 
     return open_page
 
 
-NAMES = ("run", "comparison", "step")
-
-
-@pytest.mark.parametrize("name", NAMES)
+@on_pages(NAMES)
 def test_nothing_is_wrong_and_nothing_is_asked_of_a_network(name: str, show: Open, pages: dict[str, Path]) -> None:
-    browser = show(name)
+    browser = show(name, anew=True)
     assert browser.get_log("browser") == []
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
     assert asked == [pages[name].as_uri()]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@on_pages(NAMES)
 def test_every_figure_is_drawn(name: str, show: Open, pages: dict[str, Path]) -> None:
     browser = show(name)
     figures = browser.execute_script(
@@ -89,10 +95,85 @@ def areas(browser: Any) -> list[float]:
     return [float(text.split()[0]) for text in column(browser, 0, 2) if text != "not resolved"]
 
 
-def test_tables_are_sorted_by_mouse_and_keyboard(show: Open) -> None:
+VIOLATIONS = """
+const done = arguments[arguments.length - 1];
+const found = result => result.violations.map(each => [each.id, each.nodes[0].html.slice(0, 200)]);
+axe.run(document, {resultTypes: ['violations'], ...arguments[0]}).then(found).catch(String).then(done);
+"""
+COLOUR_RULES = ["color-contrast", "link-in-text-block"]
+"""Those that depend on colours."""
+SEEN = """
+return Array.from(document.querySelectorAll('*')).map(element => {
+  const style = getComputedStyle(element), box = element.getBoundingClientRect();
+  return [style.display, style.visibility, style.contentVisibility, box.x, box.y, box.width, box.height].join();
+}).join(';');
+"""
+"""What is seen of each element, and where."""
+
+
+@on_pages(NAMES[:2])
+def test_accessible(name: str, show: Open) -> None:
+    axe = pytest.importorskip("axe_core_python", reason="needs mmc[test]")
+    browser = show(name)
+    browser.execute_script((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
+    light = browser.execute_script(SEEN)
+    if name == "run":
+        assert browser.execute_async_script(VIOLATIONS, {}) == []
+    browser = show(name, "dark")
+    assert browser.execute_script(SEEN) == light  # so that only colours can be wrong in one of both
+    options = {"runOnly": {"type": "rule", "values": COLOUR_RULES}} if name == "run" else {}
+    assert browser.execute_async_script(VIOLATIONS, options) == []
+
+
+@on_pages(["run"])
+def test_headings_are_in_order_and_tables_have_captions(name: str, show: Open) -> None:
+    browser = show(name)
+    levels = browser.execute_script(
+        "return Array.from(document.querySelectorAll('h1, h2, h3, h4')).map(h => Number(h.tagName[1]))"
+    )
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    script = "return Array.from(document.querySelectorAll('table')).every(t => t.caption && t.tHead)"
+    assert browser.execute_script(script)
+    first = browser.execute_script("document.querySelector('a.skip').focus(); return document.activeElement.hash")
+    assert first == "#content"
+    assert browser.execute_script("return document.querySelector('main > *').className") == "warnings"
+
+
+@on_pages(NAMES)
+def test_dark_figures_are_light_on_dark(name: str, show: Open) -> None:
+    script = (
+        "const svg = document.querySelector('figure svg[viewBox]:not(.workflow)'), body = document.body;"
+        "return [getComputedStyle(body).backgroundColor, getComputedStyle(svg).fill,"
+        " getComputedStyle(svg.querySelector('#' + svg.closest('figure').id.slice(7) + '-patch_1 path')).fill]"
+    )
+    assert show(name, "dark").execute_script(script) == ["rgb(22, 22, 22)", "rgb(236, 236, 236)", "rgb(22, 22, 22)"]
+    assert show(name).execute_script(script) == ["rgb(255, 255, 255)", "rgb(27, 27, 27)", "rgb(255, 255, 255)"]
+
+
+@on_pages(["run"])
+def test_a_narrow_screen_needs_no_sideways_scrolling(name: str, show: Open) -> None:
+    browser = show(name)
+    size = {"width": 380, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    width = browser.execute_script("return document.documentElement.scrollWidth")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert width <= 380
+
+
+@on_pages(NAMES)
+def test_it_prints(name: str, show: Open) -> None:
+    data = show(name, "dark").execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"]
+    pdf = base64.b64decode(data)
+    assert pdf.startswith(b"%PDF-")
+    assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") >= 2
+
+
+@on_pages(["run"])
+def test_tables_are_sorted_by_mouse_and_keyboard(name: str, show: Open) -> None:
     from selenium.webdriver.common.keys import Keys
 
-    browser = show("run")
+    browser = show(name)
     headings = browser.find_elements("css selector", "table.sortable:first-of-type thead th")
     before = areas(browser)
     buttons = browser.find_elements("css selector", "table.sortable thead th button")
@@ -106,58 +187,3 @@ def test_tables_are_sorted_by_mouse_and_keyboard(show: Open) -> None:
     buttons[0].send_keys(Keys.SPACE)
     assert headings[0].get_attribute("aria-sort") == "ascending" and not headings[2].get_attribute("aria-sort")
     assert column(browser, 0, 0) == sorted(column(browser, 0, 0))
-
-
-@pytest.mark.parametrize(("name", "scheme"), [("run", "light"), ("run", "dark"), ("comparison", "dark")])
-def test_accessible(name: str, scheme: str, show: Open) -> None:
-    axe = pytest.importorskip("axe_core_python", reason="needs mmc[test]")
-    browser = show(name, scheme)
-    source = (Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-    browser.execute_script(source)
-    found = browser.execute_async_script(
-        "const done = arguments[arguments.length - 1];"
-        "axe.run(document, {resultTypes: ['violations']}).then(done, e => done({violations: [String(e)]}))"
-    )
-    assert [(entry["id"], entry["nodes"][0]["html"][:200]) for entry in found["violations"]] == []
-
-
-def test_headings_are_in_order_and_tables_have_captions(show: Open) -> None:
-    browser = show("run")
-    levels = browser.execute_script(
-        "return Array.from(document.querySelectorAll('h1, h2, h3, h4')).map(h => Number(h.tagName[1]))"
-    )
-    assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in pairwise(levels))
-    script = "return Array.from(document.querySelectorAll('table')).every(t => t.caption && t.tHead)"
-    assert browser.execute_script(script)
-    first = browser.execute_script("document.querySelector('a.skip').focus(); return document.activeElement.hash")
-    assert first == "#content"
-    assert browser.execute_script("return document.querySelector('main > *').className") == "warnings"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_dark_figures_are_light_on_dark(name: str, show: Open) -> None:
-    script = (
-        "const svg = document.querySelector('figure svg[viewBox]:not(.workflow)'), body = document.body;"
-        "return [getComputedStyle(body).backgroundColor, getComputedStyle(svg).fill,"
-        " getComputedStyle(svg.querySelector('#' + svg.closest('figure').id.slice(7) + '-patch_1 path')).fill]"
-    )
-    assert show(name, "dark").execute_script(script) == ["rgb(22, 22, 22)", "rgb(236, 236, 236)", "rgb(22, 22, 22)"]
-    assert show(name).execute_script(script) == ["rgb(255, 255, 255)", "rgb(27, 27, 27)", "rgb(255, 255, 255)"]
-
-
-def test_a_narrow_screen_needs_no_sideways_scrolling(show: Open) -> None:
-    browser = show("run")
-    size = {"width": 380, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    width = browser.execute_script("return document.documentElement.scrollWidth")
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    assert width <= 380
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_it_prints(name: str, show: Open) -> None:
-    data = show(name, "dark").execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"]
-    pdf = base64.b64decode(data)
-    assert pdf.startswith(b"%PDF-")
-    assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") >= 2

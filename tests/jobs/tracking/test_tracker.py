@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from mmc.jobs.learning.estimators import load_estimator
 from mmc.jobs.tracking.sqlite_file import repoint
-from mmc.jobs.tracking.store import ENVIRONMENT, reason
+from mmc.jobs.tracking.store import reason
 
-from tests.forked import Python, forking_python
+from tests.forked import Python, python_of
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.physics import Folder
 from tests.jobs.tracking_server import (
@@ -29,7 +29,7 @@ from tests.jobs.tracking_server import (
     Runs,
     fill_disk,
     free_port,
-    mlflow_program,
+    mlflow_programs,
     server,
     server_process,
 )
@@ -73,8 +73,13 @@ class Servers(NamedTuple):
 
 @pytest.fixture(scope="module")
 def programs() -> Iterator[Path]:
-    with mlflow_program() as folder:
+    with mlflow_programs() as folder:
         yield folder
+
+
+@pytest.fixture(scope="module")
+def python(programs: Path) -> Python:
+    return python_of(programs)
 
 
 @pytest.fixture(scope="module")
@@ -248,12 +253,6 @@ def test_every_trial_of_a_search_is_a_run(
         assert len(runs.history(trial["name"], "loss_validation")) == 2
         assert "model_state_dict.pt" in runs.files(trial["name"])
     assert runs["sally"].data.params["best"] == table["best"]
-
-
-@pytest.fixture(scope="module")
-def python() -> Iterator[Python]:
-    with forking_python(["mlflow.tracking", "mmc.jobs.steps.runner"], **ENVIRONMENT) as run:
-        yield run
 
 
 def six_at_once(python: Python, folder: Folder, tracking: Path) -> str:
