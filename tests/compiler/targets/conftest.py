@@ -67,8 +67,8 @@ os.execv('/bin/sh', ['sh', *sys.argv[1:]])" "$here" "$@"
   esac
 fi
 if [ -n "$file" ]; then
-  read -r line <"$file"
-  [ "$line" = {content} ] || exit 9
+  {{ IFS= read -r line; read -r rest; }} <"$file"
+  [ "$line$rest" = {content} ] || exit 9
 fi
 fingerprint=''
 while read -r line; do
@@ -76,6 +76,7 @@ while read -r line; do
     line=${{line%\\"*}} fingerprint=${{line##*\\"}}
   esac
 done <"$config"
+[ -n "$fingerprint" ] || exit 8
 part=${{out%"${{out##*/}}"}}.${{out##*/}}
 mkdir -p "$part"  # a killed job leaves one
 LC_ALL=C bytes=0  # lengths are bytes

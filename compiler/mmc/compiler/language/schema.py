@@ -98,6 +98,7 @@ def _with_branch(schema: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str
 
 
 _CHOSEN: dict[tuple[int, int], tuple[Mapping[str, Any], dict[str, Any]]] = {}
+"""Each part of the schema with each of its branches, by their identities."""
 
 
 def child_schema(schema: Mapping[str, Any], key: str | int) -> dict[str, Any] | None:
