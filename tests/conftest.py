@@ -99,11 +99,18 @@ def pytest_report_header() -> str:
 @pytest.fixture(autouse=True)
 def same_environment() -> Iterator[None]:
     """Each command sets the environment of its process, which is that of the tests."""
-    before = dict(os.environ)
+    before = _environment()
     yield
-    if os.environ != before:
-        os.environ.clear()
-        os.environ.update(before)
+    after = _environment()
+    if after != before:
+        for name in after.keys() - before.keys():
+            del os.environb[name]
+        os.environb.update(before)
+
+
+def _environment() -> dict[bytes, bytes]:
+    """The environment without the variable in which pytest says what it does."""
+    return {name: value for name, value in os.environb.items() if name != b"PYTEST_CURRENT_TEST"}
 
 
 @pytest.fixture

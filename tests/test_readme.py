@@ -2,9 +2,11 @@
 
 import doctest
 import importlib
+import linecache
 import pkgutil
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import mmc
@@ -39,6 +41,7 @@ def _prose(page: Path) -> str:
     return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
 
 
+@cache
 def _headings(page: Path) -> set[str]:
     """The headings of a page as GitHub names them in links."""
     texts = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in HEADING.findall(_prose(page)))
@@ -94,4 +97,5 @@ def test_examples_in_docstrings_hold(name: str) -> None:
     except ModuleNotFoundError as error:
         pytest.skip(f"needs {error.name}")
     has_examples = ">>>" in Path(str(module.__file__)).read_text(encoding="utf-8")  # to look takes ten times as long
+    linecache.clearcache()  # for each example doctest asks whether a file in it has changed
     assert not has_examples or doctest.testmod(module).failed == 0

@@ -40,7 +40,7 @@ def replace_logins(text: str, replaced: Callable[[str], str]) -> str:
         login, at, host = rest.rpartition("@")
         return scheme + colon + replaced(login + at) + host if at else found[0]
 
-    return _WORD.sub(of_word, text)
+    return _WORD.sub(of_word, text) if "://" in text and "@" in text else text
 
 
 def say(*lines: str) -> None:

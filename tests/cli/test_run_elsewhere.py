@@ -12,28 +12,45 @@ import pytest
 from mmc.cli import local_run
 from mmc.cli.main import main
 
-from tests.cli.test_run import Capture, fake
-from tests.support import RUN_WITH_PATH
-
-__all__ = ["fake"]
+from tests.cli.fake_mmc import write_fake
+from tests.support import RUN_WITH_PATH, STUDIES
 
 N_JOBS = 35
 NOBODY = 65534
 PR_CAPBSET_DROP = 24
+Capture = pytest.CaptureFixture[str]
 Mmc = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
-def finished(fake: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> Path:
-    """A folder with the tiny study and its finished run."""
-    folder = tmp_path / "analysis"
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a program `mmc`, and the tiny study and its finished run as they are after it."""
+    place = tmp_path_factory.mktemp("place")
+    fake = write_fake(place / "fake")
+    folder = place / "analysis"
     folder.mkdir()
-    shutil.move(tiny, folder)
-    monkeypatch.setattr(local_run, "path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
-    assert main(["run", str(folder / "study.yaml")]) == 0
-    capsys.readouterr()
+    shutil.copy(STUDIES / "drell-yan" / "tiny.yaml", folder / "study.yaml")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(local_run, "path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
+        assert main(["run", str(folder / "study.yaml")]) == 0
     (fake / "started").unlink()
-    return folder
+    shutil.copytree(folder, place / "as_it_was")
+    return place
+
+
+@pytest.fixture
+def fake(ran: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a program `mmc` that does nothing quickly."""
+    monkeypatch.setattr(local_run, "path_with_mmc", lambda: f"{ran / 'fake'}:{os.environ['PATH']}")
+    return ran / "fake"
+
+
+@pytest.fixture
+def finished(ran: Path) -> Path:
+    """The folder with the study and its finished run, in the place where it ran."""
+    shutil.rmtree(ran / "analysis", ignore_errors=True)
+    shutil.copytree(ran / "as_it_was", ran / "analysis")
+    return ran / "analysis"
 
 
 def copy_without_times(source: Path, place: Path) -> None:

@@ -2,8 +2,8 @@
 
 import json
 import os
+import shlex
 import sys
-from ast import literal_eval
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,67 +16,97 @@ from mmc.compiler.targets.bundle import write
 from tests.compiler.targets.plans import FILE_CONTENT
 from tests.pending import quick_mmc
 
-PROGRAM = """#!{python} -IS
-import os, sys, time
-
-words = sys.argv[1:]
-if words[0] == "pending":
-    os.execv({mmc!r}, [{mmc!r}, *words])
-if "--jobs" in words:  # that of mmc, in which this program is the running one
-    run = "import sys; sys.argv[0] = sys.argv.pop(1); from mmc.cli.main import main; sys.exit(main())"
-    os.execv(sys.executable, [sys.executable, "-c", run, os.path.abspath(__file__), *words])
-stage, job = words[1], words[words.index("--job") + 1]
-out = words[words.index("--out") + 1]
-if "MMC_RESUME" in os.environ and os.path.exists(os.path.join(out, "job.json")):
-    sys.exit()
-print("runs", stage, job, flush=True)
-if f"{{stage}}/{{job}}" in os.environ.get("FAKE_FAIL", "").split():
-    print("it went wrong", file=sys.stderr)
-    sys.exit(3)
-if f"{{stage}}/{{job}}" in os.environ.get("FAKE_ONCE", "").split() and os.environ.get("MMC_WAIT_S") != "10":
-    print("no luck", file=sys.stderr)
-    sys.exit(5)
-if f"{{stage}}/{{job}}" in os.environ.get("FAKE_KILL", "").split():
-    os.kill(os.getpid(), 9)
-if "FAKE_STUBBORN" in os.environ:
-    import signal
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    print("stays", flush=True)
-time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
-
-# json, pathlib and hashlib take twice as long to import as Python to start
-def read(path):
-    with open(path, encoding="utf-8") as file:
-        return eval(file.read(), {{"null": None, "true": True, "false": False}})
-def write(path, text):
-    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
-try:
-    from _sha256 import sha256
-except ImportError:
-    from hashlib import sha256
-
-config = read(words[words.index("--config") + 1])
-if "--file" in words:
-    with open(words[words.index("--file") + 1], "rb") as file:
-        assert file.read() == {content!r}
-records = {{w: read(p) for w in words if os.path.isfile(p := os.path.join(w, "job.json"))}}
-upstream = {{word: f"out/{{record['stage']}}/{{record['job']}}" for word, record in records.items()}}
-part = os.path.join(os.path.dirname(out), "." + os.path.basename(out))
-os.makedirs(part, exist_ok=True)  # a killed job leaves one
-ran = os.path.join(part, "ran.txt")
-write(ran, repr({{"words": ["mmc", *words], "upstream": upstream}}))
-with open(ran, "rb") as file:
-    digest = sha256(file.read()).hexdigest()
-outputs = f'{{{{"ran.txt": {{{{"bytes": {{os.path.getsize(ran)}}, "sha256": "{{digest}}", "modified_ns": 0}}}}}}}}'
-fingerprint = config["jobs"][job][2]
-known = f'"stage": "{{stage}}", "job": "{{job}}", "fingerprint": "{{fingerprint}}", "seed": 1, "seconds": 0.0'
-write(os.path.join(part, "job.json"), f'{{{{{{known}}, "mmc": "0", "outputs": {{outputs}}}}}}')
-if os.path.exists(out):
-    import shutil
-    shutil.rmtree(out, ignore_errors=True)
-os.rename(part, out)
+FIRST = '  echo "runs $stage $job"'
+"""What a job does first."""
+PROGRAM = """#!/bin/sh
+# A shell starts in a tenth of the time of Python.
+here={here}
+if [ "$1" = pending ]; then
+  exec {pending} "$@"
+fi
+stage=$2 job='' config='' out='' file='' option=''
+for word; do
+  case $option in
+    --job) job=$word ;;
+    --config) config=$word ;;
+    --file) file=$word ;;
+    --out) out=$word ;;
+  esac
+  option=$word
+  if [ "$word" = --jobs ]; then  # that of mmc, in which this program is the running one
+    exec {python} -c "import sys
+sys.argv[0] = sys.argv.pop(1)
+from mmc.cli.main import main
+sys.exit(main())" "$here" "$@"
+  fi
+done
+if [ -n "${{MMC_RESUME+given}}" ] && [ -e "$out/job.json" ]; then
+  exit 0
+fi
+if [ -z "$FAKE_AWAKE" ]; then
+{first}
+  case " $FAKE_FAIL " in *" $stage/$job "*)
+    echo "it went wrong" >&2
+    exit 3
+  esac
+  case " $FAKE_ONCE " in *" $stage/$job "*)
+    if [ "$MMC_WAIT_S" != 10 ]; then
+      echo "no luck" >&2
+      exit 5
+    fi
+  esac
+  case " $FAKE_KILL " in *" $stage/$job "*) kill -9 $$ ;; esac
+  if [ -n "$FAKE_STUBBORN" ]; then
+    trap "" TERM
+    echo stays
+  fi
+  case ${{FAKE_SECONDS:-0}} in 0) ;; *)  # in this process, which a signal is to end
+    FAKE_AWAKE=yes exec {python} -ISc "import os, sys, time
+time.sleep(float(os.environ['FAKE_SECONDS']))
+os.execv('/bin/sh', ['sh', *sys.argv[1:]])" "$here" "$@"
+  esac
+fi
+if [ -n "$file" ]; then
+  {{ IFS= read -r line; read -r rest; }} <"$file"
+  [ "$line$rest" = {content} ] || exit 9
+fi
+fingerprint=''
+while read -r line; do
+  case $line in "\\"$job\\": ["*)
+    line=${{line%\\"*}} fingerprint=${{line##*\\"}}
+  esac
+done <"$config"
+[ -n "$fingerprint" ] || exit 8
+part=${{out%"${{out##*/}}"}}.${{out##*/}}
+mkdir -p "$part"  # a killed job leaves one
+LC_ALL=C bytes=0  # lengths are bytes
+put() {{
+  printf '%s\\0' "$1"
+  bytes=$((bytes + ${{#1}} + 1))
+}}
+{{
+  put $(($# + 1))
+  put mmc
+  for word; do put "$word"; done
+  for word; do
+    if [ -f "$word/job.json" ]; then
+      IFS='"' read -r _ _ _ of _ _ _ made _ <"$word/job.json"
+      put "$word"
+      put "out/$of/$made"
+    fi
+  done
+}} >"$part/ran.txt"
+digest=$(sha256sum <"$part/ran.txt")
+printf '{{"stage": "%s", "job": "%s", "fingerprint": "%s", "seed": 1, "seconds": 0.0, "mmc": "0",
+"outputs": {{"ran.txt": {{"bytes": %d, "sha256": "%s", "modified_ns": 0}}}}}}\\n' \\
+  "$stage" "$job" "$fingerprint" "$bytes" "${{digest%% *}}" >"$part/job.json"
+if [ -e "$out" ]; then
+  rm -rf "$out"
+fi
+mv "$part" "$out"
 """
+"""What it is told is in variables ``FAKE_…``; what it was run with, and what each folder of another job was, in
+``ran.txt``: texts that a zero ends, the number of words first."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +114,11 @@ class StepProgram:
     """The environment in which ``mmc`` is the fake step program."""
 
     environment: Mapping[str, str]
+    file: Path
+
+    def first(self, does: str) -> None:
+        """Let each job do this before it says that it runs: lines for a shell, which knows ``$stage`` and ``$job``."""
+        self.file.write_text(self.file.read_text().replace(FIRST, f"{does}\n{FIRST}"))
 
     def ran(self, folder: Path) -> dict[tuple[str, str], list[str]]:
         """The words that each job got; outputs of jobs are called ``out/STAGE/JOB`` there, files by their names."""
@@ -92,8 +127,10 @@ class StepProgram:
             if file.parent.name.startswith("."):  # the part of a job that was stopped
                 continue
             record = json.loads((file.parent / "job.json").read_text())
-            ran = literal_eval(file.read_text(encoding="utf-8", errors="surrogateescape"))
-            words = [ran["upstream"].get(word, word) for word in ran["words"]]
+            number, *texts = file.read_text(encoding="utf-8", errors="surrogateescape").split("\0")[:-1]
+            words, others = texts[: int(number)], texts[int(number) :]
+            upstream = dict(zip(others[::2], others[1::2], strict=True))
+            words = [upstream.get(word, word) for word in words]
             out = words.index("--out") + 1
             words[out] = f"out/{record['stage']}/{record['job']}"
             runs[record["stage"], record["job"]] = [
@@ -107,11 +144,13 @@ def step_program(tmp_path: Path) -> StepProgram:
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "mmc"
-    program.write_text(PROGRAM.format(python=sys.executable, mmc=str(quick_mmc()), content=FILE_CONTENT))
+    places = {"here": str(program), "pending": str(quick_mmc()), "python": sys.executable}
+    texts = {**places, "content": FILE_CONTENT.decode().strip()}
+    program.write_text(PROGRAM.format(first=FIRST, **{name: shlex.quote(text) for name, text in texts.items()}))
     program.chmod(0o755)
     engines = Path(sys.executable).parent
     path = os.pathsep.join([str(folder), str(engines), os.environ["PATH"]])
-    return StepProgram({**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore"})
+    return StepProgram({**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore"}, program)
 
 
 Place = Callable[[Plan, str, Path], Path]

@@ -150,8 +150,9 @@ def for_reana(plan: Plan) -> Plan:
 
 def expected_commands(plan: Plan) -> dict[tuple[str, str], list[str]]:
     """The words that each job is to be run with, where outputs are called ``out/STAGE/JOB``."""
+    made = {stage.name: [f"out/{stage.name}/{job.name}" for job in stage.jobs] for stage in plan.stages}
     return {
-        (stage.name, job.name): _words(plan, stage, k, job.name)
+        (stage.name, job.name): _words(made, stage, k, job.name)
         for stage in plan.stages
         for k, job in enumerate(stage.jobs)
     }
@@ -165,7 +166,7 @@ def recorded(commands: Mapping[tuple[str, str], list[str]]) -> dict[tuple[str, s
     }
 
 
-def _words(plan: Plan, stage: Stage, index: int, job: str) -> list[str]:
+def _words(made: Mapping[str, list[str]], stage: Stage, index: int, job: str) -> list[str]:
     words: list[str] = []
     for token in stage.argv:
         if token.kind == "text":
@@ -180,7 +181,7 @@ def _words(plan: Plan, stage: Stage, index: int, job: str) -> list[str]:
             words.append(f"out/{stage.name}/{job}")
         else:
             item = next(item for item in stage.inputs if item.name == token.value)
-            folders = [f"out/{item.stage}/{up.name}" for up in plan.stage(item.stage).jobs]
+            folders = made[item.stage]
             share = item.shares(folders)[index] if item.flow is Flow.PART else ()
             each = folders[index : index + 1]
             words += {Flow.ALL: folders, Flow.EACH: each, Flow.ONE: folders[:1], Flow.PART: share}[item.flow]

@@ -14,8 +14,7 @@ from tests.slurm import cluster
 
 pytestmark = pytest.mark.engine
 
-WHERE = '"slurm" if "SLURM_JOB_ID" in os.environ else "single_machine"'
-NOTE = f'open(os.environ["STARTED"], "a").write(" ".join([stage, job, {WHERE}]) + "\\n")'
+NOTE = 'echo "$stage $job $([ -n "$SLURM_JOB_ID" ] && echo slurm || echo single_machine)" >>"$STARTED"'
 
 
 def run(folder: Path, environment: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
@@ -45,8 +44,7 @@ def test_after_a_failure_only_what_is_missing_runs(
     name, variables = batch_system
     plan = make_plan(2, [])
     folder = place(plan, "cwl", tmp_path / "bundle")
-    program = tmp_path / "bin" / "mmc"
-    program.write_text(program.read_text().replace('print("runs"', f'{NOTE}; print("runs"'))
+    step_program.first(NOTE)
     started = tmp_path / "started"
     environment = {**step_program.environment, **variables, "STARTED": str(started)}
     done = run(folder, {**environment, "FAKE_FAIL": "analyse/signal.sm.1"}, "--batchSystem", name)

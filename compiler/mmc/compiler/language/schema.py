@@ -82,9 +82,23 @@ def in_force(schema: Mapping[str, Any], value: Any) -> Mapping[str, Any] | None:
     for branch in schema["branches"]:
         key, wanted = tag_of(branch)
         if value.get(key) == wanted or (key not in value and key not in branch["if"].get("required", ())):
-            chosen = resolve(branch["then"])
-            return {**schema, **chosen, "properties": {**chosen["properties"], **schema["properties"]}}
+            return _with_branch(schema, branch["then"])
     return None
+
+
+def _with_branch(schema: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved subschema with a branch of its own; made once, as :func:`resolve` does."""
+    key = id(schema), id(then)
+    _, merged = _CHOSEN.get(key, (None, None))
+    if merged is None:
+        chosen = resolve(then)
+        merged = {**schema, **chosen, "properties": {**chosen["properties"], **schema["properties"]}}
+        _CHOSEN[key] = schema, merged
+    return merged
+
+
+_CHOSEN: dict[tuple[int, int], tuple[Mapping[str, Any], dict[str, Any]]] = {}
+"""Each part of the schema with each of its branches, by their identities."""
 
 
 def child_schema(schema: Mapping[str, Any], key: str | int) -> dict[str, Any] | None:
@@ -96,21 +110,23 @@ def child_schema(schema: Mapping[str, Any], key: str | int) -> dict[str, Any] | 
     return resolve(child) if isinstance(child, Mapping) else None
 
 
-def walk(
-    value: Any, schema: Mapping[str, Any], path: tuple[str | int, ...] = ()
-) -> Iterator[tuple[tuple[str | int, ...], Any, Mapping[str, Any]]]:
-    """Every value of a study that the schema describes, from the outside in, with its resolved subschema."""
-    yield path, value, schema
-    schema = in_force(schema, value) or {}
-    items: Any = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, item in items:
-        child = child_schema(schema, key)
-        if child is not None:
-            yield from walk(item, child, (*path, key))
+def walk(value: Any, schema: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], Any, Mapping[str, Any]]]:
+    """Every value of a study that the schema describes, from the outside in, with its path and resolved subschema."""
+    waiting: list[tuple[tuple[str | int, ...], Any, Mapping[str, Any]]] = [((), value, schema)]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        path, value, schema = found
+        items: Any = ()
+        if isinstance(value, dict):
+            items = value.items()
+        elif isinstance(value, list):
+            items = enumerate(value)
+        chosen = in_force(schema, value) if items else None
+        if chosen is None:
+            continue
+        inner = [((*path, key), item, child) for key, item in items if (child := child_schema(chosen, key)) is not None]
+        waiting += reversed(inner)
 
 
 def fill_defaults(value: Any, schema: Mapping[str, Any] | None = None) -> Any:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +112,8 @@ def logged(stage: str) -> str:
 @cache
 def versions() -> dict[str, str]:
     """Tags with the versions of mmc, MadMiner and torch."""
+    from importlib.metadata import PackageNotFoundError, version  # here, as every job imports this module
+
     found = {"version.mmc": __version__}
     for package in ("madminer", "torch"):
         try:
