@@ -70,10 +70,10 @@ IMPORTED = (
 )
 """What takes the jobs long to import."""
 ENGINES = {
-    "cwltool": (),
+    "cwltool": ("tests.ready_cwltool",),
     "yadage-run": (),
     "snakemake": ("snakemake.workflow",),
-    "toil-cwl-runner": ("toil.leader",),
+    "toil-cwl-runner": ("toil.leader", "tests.ready_cwltool"),
     "_toil_worker": ("toil.cwl.cwltoil",),
 }
 """Those that take long to import what they need, and what else than their programs import at first."""
