@@ -153,7 +153,8 @@ def forked(program: Path) -> Path:
     if tests := os.environ.get("PYTEST_XDIST_TESTRUNUID"):
         shared = Path(tempfile.gettempdir(), f"{tests}-{sha256(os.fsencode(program)).hexdigest()[:16]}")
         _servers.callback(shared.unlink, missing_ok=True)
-    programs = _servers.enter_context(forking(program.name, str(run), imported, ENVIRONMENT, python, shared))
+    itself = program.name == "snakemake"  # on a batch system, in each job
+    programs = _servers.enter_context(forking(program.name, str(run), imported, ENVIRONMENT, python, shared, itself))
     return programs / program.name
 
 
