@@ -124,7 +124,7 @@ def _started(
     program.write_text(CLIENT.format(python=sys.executable, address=address, name=name))
     program.chmod(0o755)
     if itself:
-        again = program.with_name("python")
+        again = program.with_name("python3")
         again.write_text(PYTHON.format(name=name, program=program, python=shlex.quote(str(python))))
         again.chmod(0o755)
     words = [python, "-W", "ignore", "-m", __name__, address, module, *imported]
@@ -155,7 +155,7 @@ def serve(address: str, module: str, imported: Sequence[str]) -> None:
     owner = os.getpid()
     try:
         _import(module, imported)
-        if (again := Path(address).with_name("bin") / "python").exists():
+        if (again := Path(address).with_name("bin") / "python3").exists():
             sys.executable = str(again)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
         with socket.socket(socket.AF_UNIX) as server:

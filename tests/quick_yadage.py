@@ -1,9 +1,9 @@
 """`yadage-run` without what makes it slow: python tests/quick_yadage.py [ARGUMENT OF yadage-run...]
 
-At each look at the jobs, Yadage compiles the same few jq programs and paths again, asks each job's ancestors for failures
-along every way that leads to them, and foretells from the same words again where each job writes. That is nearly all of
-its CPU time. It also sleeps half a second after the start of each job. What it runs, when and with which words stays
-the same.
+At each look at the jobs, Yadage compiles the same few jq programs and paths again, asks all ancestors of each job for
+failures along every way that leads to them, and foretells from the same words again where each job writes. That is
+nearly all of its CPU time. It also sleeps half a second after the start of each job. What it runs, when and with which
+words stays the same.
 """
 
 import functools

@@ -1,12 +1,14 @@
 """Imported before jobs are forked: mmc's own modules, and MadMiner's as mmc mends them.
 
-To import them, to read and search the table of particles, to draw a first figure and to compile the templates of pages
-takes each job a quarter of a second to a second.
+To import them, to read and search the table of particles, to read what Pythia knows, to draw a first figure and to
+compile the templates of pages takes each job a quarter of a second to a second.
 """
 
 from importlib import import_module
 from importlib.resources import files
+from typing import Any
 
+import pythia8mc
 from mmc.compiler.catalogue.generators import GENERATORS
 from mmc.compiler.catalogue.stages import STAGES
 from mmc.jobs.madminer import workarounds
@@ -25,6 +27,17 @@ systematics_workarounds.apply_setup()
 workarounds.apply_training()
 flow_workarounds.apply()
 versions(["mmc"])
+
+new_pythia = pythia8mc.Pythia
+unused = {("", False): new_pythia("", False)}
+
+
+def pythia(*words: Any) -> Any:
+    """The first Pythia of a job was made before the fork; Pythia reads its tables when it is made."""
+    return unused.pop(words, None) or new_pythia(*words)
+
+
+pythia8mc.Pythia = pythia
 for template in files("mmc.templates").joinpath("report").iterdir():
     if template.name.endswith(".j2"):
         page._environment().get_template(template.name)

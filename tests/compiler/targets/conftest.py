@@ -23,8 +23,7 @@ words = sys.argv[1:]
 if words[0] == "pending":
     os.execv({mmc!r}, [{mmc!r}, *words])
 if "--jobs" in words:  # that of mmc, in which this program is the running one
-    run = "import sys; sys.argv[0] = sys.argv.pop(1); from mmc.cli.main import main; sys.exit(main())"
-    os.execv(sys.executable, [sys.executable, "-c", run, os.path.abspath(__file__), *words])
+    os.execv({mmc!r}, [{mmc!r}, os.path.abspath(__file__), *words])
 stage, job = words[1], words[words.index("--job") + 1]
 out = words[words.index("--out") + 1]
 if "MMC_RESUME" in os.environ and os.path.exists(os.path.join(out, "job.json")):
