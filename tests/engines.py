@@ -19,7 +19,7 @@ from mmc.jobs.steps.runner import THREAD_LIMITS
 
 from tests.forked import forking
 from tests.slurm import cluster, wait_until_empty
-from tests.support import RUN_WITH_PATH, STUDIES
+from tests.support import STUDIES
 
 YADAGE = Path(__file__).with_name("quick_yadage.py")
 ENVIRONMENT = dict(os.environ)
@@ -70,10 +70,10 @@ IMPORTED = (
 )
 """What takes the jobs long to import."""
 ENGINES = {
-    "cwltool": (),
+    "cwltool": ("tests.ready_cwltool",),
     "yadage-run": (),
     "snakemake": ("snakemake.workflow",),
-    "toil-cwl-runner": ("toil.leader",),
+    "toil-cwl-runner": ("toil.leader", "tests.ready_cwltool"),
     "_toil_worker": ("toil.cwl.cwltoil",),
 }
 """Those that take long to import what they need, and what else than their programs import at first."""
@@ -99,30 +99,34 @@ def quick_jobs(shared: Path | None = None) -> Iterator[dict[str, str]]:
     """
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     ready = environment | dict.fromkeys(THREAD_LIMITS, "1")
-    with forking("mmc", "mmc", IMPORTED, ready, shared=shared) as programs:
+    with forking("mmc", "tests.mmc_as", IMPORTED, ready, shared=shared) as programs:
         path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
         yield environment | {"PATH": path}
+
+
+def mmc(environment: Mapping[str, str]) -> list[str]:
+    """The words that start `mmc` in this environment, which also is the `mmc` of its jobs."""
+    program = shutil.which("mmc", path=environment["PATH"]) or "mmc"
+    return [program, program]
 
 
 def compile_target(target: str, study: Path, folder: Path, environment: dict[str, str]) -> None:
     """Compile the study for the target into the folder."""
     if target in COMMANDS:
         quickly(COMMANDS[target], environment)
-    mmc = shutil.which("mmc", path=environment["PATH"]) or "mmc"
-    succeed([mmc, "compile", str(study), "--target", target, "--out", str(folder)], study.parent, environment)
+    words = [*mmc(environment), "compile", str(study), "--target", target, "--out", str(folder)]
+    succeed(words, study.parent, environment)
 
 
 def run_target(target: str, folder: Path, environment: dict[str, str]) -> Path:
     """Run what was compiled into the folder; the folder with what the jobs made."""
     if target == "slurm":
         with cluster() as variables:
-            words = [sys.executable, "-c", RUN_WITH_PATH, environment["PATH"], "submit", "."]
-            succeed(words, folder, environment | variables)
+            succeed([*mmc(environment), "submit", "."], folder, environment | variables)
             wait_until_empty(variables)
     elif target == "hyperqueue":
         pytest.importorskip("hyperqueue")
-        words = [sys.executable, "-c", RUN_WITH_PATH, environment["PATH"], "submit", "."]
-        succeed(words, folder, environment)
+        succeed([*mmc(environment), "submit", "."], folder, environment)
     elif target == "snakemake":
         succeed([*snakemake("MMC_SNAKEMAKE"), "--cores", "2"], folder, environment)
     else:
@@ -153,7 +157,8 @@ def forked(program: Path) -> Path:
     if tests := os.environ.get("PYTEST_XDIST_TESTRUNUID"):
         shared = Path(tempfile.gettempdir(), f"{tests}-{sha256(os.fsencode(program)).hexdigest()[:16]}")
         _servers.callback(shared.unlink, missing_ok=True)
-    programs = _servers.enter_context(forking(program.name, str(run), imported, ENVIRONMENT, python, shared))
+    itself = program.name == "snakemake"  # on a batch system, in each job
+    programs = _servers.enter_context(forking(program.name, str(run), imported, ENVIRONMENT, python, shared, itself))
     return programs / program.name
 
 

@@ -8,6 +8,7 @@ import gc
 import os
 import runpy
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -35,6 +36,10 @@ server.sendall(repr((sys.argv[1:], os.getcwd(), dict(os.environ))).encode())
 server.shutdown(SHUT_WR)
 code = server.recv(10)
 sys.exit(int(code) if code else "the program {name} died")
+"""
+PYTHON = """#!/bin/sh
+[ "$1 $2" = "-m {name}" ] && shift 2 && exec {program} "$@"
+exec {python} "$@"
 """
 STREAMS = ("stdin", "stdout", "stderr")
 Python = Callable[..., subprocess.CompletedProcess[str]]
@@ -71,6 +76,7 @@ def forking(
     environment: dict[str, str],
     python: Path = Path(sys.executable),
     shared: Path | None = None,
+    itself: bool = False,
 ) -> Iterator[Path]:
     """A folder with a program of that name, which runs a module as `python -m` does, or a file.
 
@@ -78,17 +84,18 @@ def forking(
     :param imported: modules that are imported before the first run
     :param python: of the environment that has them
     :param shared: a file by which all processes that name it share one server; the first makes it
+    :param itself: whether the program starts itself with `python -m NAME`, which is then forked too
     """
     with ExitStack() as held:
         if shared is None:
-            yield _started(name, module, imported, environment, python, held)
+            yield _started(name, module, imported, environment, python, held, itself)
         else:
             with shared.open("a+") as known:
                 fcntl.flock(known, fcntl.LOCK_EX)
                 known.seek(0)
                 folder = known.read()
                 if not (folder and _joined(folder, held)):
-                    folder = str(_started(name, module, imported, environment, python, held))
+                    folder = str(_started(name, module, imported, environment, python, held, itself))
                     known.truncate(0)
                     known.write(folder)
             yield Path(folder)
@@ -106,7 +113,13 @@ def _joined(programs: str, held: ExitStack) -> bool:
 
 
 def _started(
-    name: str, module: str, imported: Sequence[str], environment: dict[str, str], python: Path, held: ExitStack
+    name: str,
+    module: str,
+    imported: Sequence[str],
+    environment: dict[str, str],
+    python: Path,
+    held: ExitStack,
+    itself: bool,
 ) -> Path:
     """The folder with the program of a new server, which is kept until ``held`` ends."""
     folder = Path(tempfile.mkdtemp(prefix="forking-"))  # as the name of a socket has to be short
@@ -115,6 +128,10 @@ def _started(
     program.parent.mkdir()
     program.write_text(CLIENT.format(python=sys.executable, address=address, name=name))
     program.chmod(0o755)
+    if itself:
+        again = program.with_name("python3")
+        again.write_text(PYTHON.format(name=name, program=program, python=shlex.quote(str(python))))
+        again.chmod(0o755)
     words = [python, "-W", "ignore", "-m", __name__, address, module, *imported]
     server = subprocess.Popen(
         words, cwd=Path(__file__).parents[1], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -143,6 +160,8 @@ def serve(address: str, module: str, imported: Sequence[str]) -> None:
     owner = os.getpid()
     try:
         _import(module, imported)
+        if (again := Path(address).with_name("bin") / "python3").exists():
+            sys.executable = str(again)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(address)

@@ -1,4 +1,4 @@
-"""`mmc pending` for the `run.sh` of tests, which calls it before and after all jobs."""
+"""`mmc pending` for `run.sh`, which calls it before and after all jobs, and `mmc step --jobs` for engines."""
 
 import atexit
 import os
@@ -15,6 +15,6 @@ atexit.register(_servers.close)
 
 @cache
 def quick_mmc() -> Path:
-    """A program `mmc` that is forked off one process for all tests of this worker."""
-    imported = ("mmc.cli.main", "mmc.jobs.resume.decision")
-    return _servers.enter_context(forking("mmc", "mmc", imported, ENVIRONMENT)) / "mmc"
+    """A program :mod:`tests.mmc_as` that is forked off one process for all tests of this worker."""
+    imported = ("mmc.cli.main", "mmc.jobs.resume.decision", "mmc.jobs.steps.tasks")
+    return _servers.enter_context(forking("mmc", "tests.mmc_as", imported, ENVIRONMENT)) / "mmc"

@@ -4,15 +4,14 @@ import csv
 import json
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from mmc.jobs.job import read_record
 
-from tests.engines import compile_target, run_target, succeed
-from tests.support import RUN_WITH_PATH, need
+from tests.engines import compile_target, mmc, run_target, succeed
+from tests.support import need
 
 need("madminer", "steps")
 
@@ -59,11 +58,6 @@ def told(study: Path, quick_jobs: dict[str, str], tmp_path_factory: pytest.TempP
     """What `mmc run` says of it, and the folder of the run."""
     folder = tmp_path_factory.mktemp("run")
     return succeed([*mmc(quick_jobs), "run", str(study), "--out", str(folder)], folder, quick_jobs), folder
-
-
-def mmc(environment: dict[str, str]) -> list[str]:
-    """The words that start `mmc`, whose jobs start quickly."""
-    return [sys.executable, "-c", RUN_WITH_PATH, environment["PATH"]]
 
 
 def outputs(folder: Path) -> dict[tuple[str, str], dict[str, bytes]]:

@@ -22,7 +22,7 @@ PROGRAM = """#!/bin/sh
 # A shell starts in a tenth of the time of Python.
 here={here}
 if [ "$1" = pending ]; then
-  exec {pending} "$@"
+  exec {mmc} "$@"
 fi
 stage=$2 job='' config='' out='' file='' option=''
 for word; do
@@ -34,10 +34,7 @@ for word; do
   esac
   option=$word
   if [ "$word" = --jobs ]; then  # that of mmc, in which this program is the running one
-    exec {python} -c "import sys
-sys.argv[0] = sys.argv.pop(1)
-from mmc.cli.main import main
-sys.exit(main())" "$here" "$@"
+    exec {mmc} "$here" "$@"
   fi
 done
 if [ -n "${{MMC_RESUME+given}}" ] && [ -e "$out/job.json" ]; then
@@ -144,7 +141,7 @@ def step_program(tmp_path: Path) -> StepProgram:
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "mmc"
-    places = {"here": str(program), "pending": str(quick_mmc()), "python": sys.executable}
+    places = {"here": str(program), "mmc": str(quick_mmc()), "python": sys.executable}
     texts = {**places, "content": FILE_CONTENT.decode().strip()}
     program.write_text(PROGRAM.format(first=FIRST, **{name: shlex.quote(text) for name, text in texts.items()}))
     program.chmod(0o755)

@@ -6,7 +6,6 @@ All jobs are forked off a process with torch; `tests/test_kills.py` starts the j
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.engines import compile_target, run_target, small_study, succeed
-from tests.support import RUN_WITH_PATH, STUDIES
+from tests.engines import compile_target, mmc, run_target, small_study, succeed
+from tests.support import STUDIES
 
 h5py = pytest.importorskip("h5py")
 np = pytest.importorskip("numpy")
@@ -54,8 +53,7 @@ def _outputs(folder: Path) -> Contents:
 
 def test_mmc_run_tells_what_it_found(quick_jobs: dict[str, str], tmp_path: Path) -> None:
     """The tiny study as it is shipped."""
-    words = [sys.executable, "-c", RUN_WITH_PATH, quick_jobs["PATH"], "run", str(STUDY), "--out", str(tmp_path)]
-    told = succeed(words, tmp_path, quick_jobs)
+    told = succeed([*mmc(quick_jobs), "run", str(STUDY), "--out", str(tmp_path)], tmp_path, quick_jobs)
     share = r"\d+\.\d ± \d+\.\d %"
     assert re.search(rf"^sally +{share} +{share} +(passed|doubtful|failed)", told, re.MULTILINE)
     page = Path(told.splitlines()[-1].split(maxsplit=1)[1])
