@@ -193,7 +193,7 @@ def _run(target: str, study: Path, environment: Mapping[str, str] | None = None)
     command, results = {
         "script": ("bash run.sh -j 2", "out"),
         "yadage": (
-            "yadage-run work workflow.yml inputs.yml -t . -d initdir={folder} -b multiproc:2 --updateinterval 2",
+            "yadage-run work workflow.yml inputs.yml -t . -d initdir={folder} -b multiproc:2 --updateinterval 5",
             "work",
         ),
         "cwl": ("cwltool --disable-pull --parallel --outdir results workflow.cwl job.yml", "results"),
