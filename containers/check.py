@@ -85,9 +85,9 @@ def _reason_to_skip(base: str | None) -> str:
         programs |= dict.fromkeys(("apt-get", "dpkg-deb"), "Debian's, or --base IMAGE")
         if os.geteuid() != 0:
             return "the base image needs root: run it as root, or give --base IMAGE"
-        if not KEYRING.exists():
-            return f"no {KEYRING} (Debian's debian-archive-keyring, or --base IMAGE)"
     missing = [f"{name} ({bringer})" for name, bringer in programs.items() if shutil.which(name) is None]
+    if base is None and not missing and not KEYRING.exists():
+        return f"{KEYRING} is not there (Debian's debian-archive-keyring, or --base IMAGE)"
     return f"not on the PATH: {', '.join(missing)}" if missing else ""
 
 
@@ -160,6 +160,7 @@ def _bootstrap(rootfs: Path) -> str:
     _call("sh", "-ec", unpack, "sh", apt / "archives", rootfs)
     for name in ("passwd", "group"):
         shutil.copy(rootfs / "usr" / "share" / "base-passwd" / f"{name}.master", rootfs / "etc" / name)
+    (rootfs / "usr" / "local" / "bin").mkdir(parents=True, exist_ok=True)
     for folder in ("usr/share/doc", "usr/share/locale"):
         shutil.rmtree(rootfs / folder)
     _call("sh", "-c", 'tar -C "$1" -c . | podman import -q - "$2"', "sh", rootfs, BASE)
