@@ -178,7 +178,7 @@ def _build(base: str, wheels: Path) -> None:
     arguments = {"PYTHON_IMAGE": base, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
     words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     file = ROOT / "containers" / "learning" / "Dockerfile"
-    settings = wheels.with_name("pip.conf")
+    settings = wheels.with_name("pip.conf")  # podman's --env is not for the commands of the recipe
     settings.write_text("[install]\ncompile = no\n", encoding="utf-8")
     volumes = {settings: "/etc/pip.conf", wheels: "/wheels"}
     words += [f"--volume={here}:{there}:ro" for here, there in volumes.items()]
