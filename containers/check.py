@@ -4,9 +4,9 @@ In the image several jobs that make or read events are one task.
 
     python containers/check.py [--base IMAGE]
 
-Needs podman, and debootstrap where no base image is given (both from Debian, as root), and `mmc[steps,yadage,cwl]` on
-the PATH. It compares what all jobs made, bit for bit, and leaves nothing behind: images and files are in one temporary
-folder. Exit code 0: the same; 1: something differs, or failed; 77: what it needs is not here, and it says what.
+Needs podman, where no base image is given apt of a Debian, as root, and `mmc[steps,yadage,cwl]` on the PATH. It
+compares what all jobs made, bit for bit, and leaves nothing behind: images and files are in one temporary folder. Exit
+code 0: the same; 1: something differs, or failed; 77: what it needs is not here, and it says what.
 """
 
 import argparse
@@ -33,8 +33,11 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = "localhost/mmc-python:bookworm"
-DEBIAN = "bookworm"
+DEBIAN = "http://deb.debian.org/debian bookworm"
 """Has Python 3.11, for which all packages have wheels."""
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+PACKAGES = ("passwd", "python3-venv", "usr-is-merged")
+"""What the recipe of the image uses, beside what every Debian has; the last one spares all of Perl."""
 IMAGE = "mmc-learning:check"
 MANY = 20_000
 """Open files and processes of a container. podman asks for more than a machine without all privileges may give."""
@@ -51,7 +54,7 @@ Outputs = dict[tuple[str, str, str], str]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--base", metavar="IMAGE", help="an image with Python 3.11 (default: made by debootstrap)")
+    parser.add_argument("--base", metavar="IMAGE", help="an image with Python 3.11 (default: of Debian's packages)")
     arguments = parser.parse_args()
     os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
     if reason := _reason_to_skip(arguments.base):
@@ -79,10 +82,12 @@ def main() -> int:
 def _reason_to_skip(base: str | None) -> str:
     programs = {"podman": "Debian's podman", "mmc": "mmc[steps]", "yadage-run": "mmc[yadage]", "cwltool": "mmc[cwl]"}
     if base is None:
-        programs["debootstrap"] = "Debian's debootstrap, or --base IMAGE"
+        programs |= dict.fromkeys(("apt-get", "dpkg-deb"), "Debian's, or --base IMAGE")
         if os.geteuid() != 0:
-            return "debootstrap needs root: run it as root, or give --base IMAGE"
+            return "the base image needs root: run it as root, or give --base IMAGE"
     missing = [f"{name} ({bringer})" for name, bringer in programs.items() if shutil.which(name) is None]
+    if base is None and not missing and not KEYRING.exists():
+        return f"{KEYRING} is not there (Debian's debian-archive-keyring, or --base IMAGE)"
     return f"not on the PATH: {', '.join(missing)}" if missing else ""
 
 
@@ -138,22 +143,29 @@ def _prepare_podman(scratch: Path) -> None:
 
 def _bootstrap(rootfs: Path) -> str:
     """A base image from Debian's packages: what they hold, as Python runs without what dpkg sets up."""
-    _call("debootstrap", "--foreign", "--variant=minbase", "--include=python3-venv", DEBIAN, rootfs)
-    archives = rootfs / "var" / "cache" / "apt" / "archives"
-    for package in (rootfs / "debootstrap" / "base").read_text(encoding="utf-8").split():  # the required ones are there
-        (archive,) = archives.glob(f"{package}_*.deb")
-        unpack = 'dpkg-deb --fsys-tarfile "$1" | tar -C "$2" --keep-directory-symlink -x'
-        _call("sh", "-c", unpack, "sh", archive, rootfs)
+    apt = rootfs.with_name("apt")  # what apt else keeps in /etc/apt, /var/lib/apt and /var/cache/apt
+    apt.mkdir()
+    (apt / "sources.list").write_text(f"deb [signed-by={KEYRING}] {DEBIAN} main\n", encoding="utf-8")
+    (apt / "status").touch()  # nothing is installed
+    settings: dict[str, object] = {f"Dir::{name}": apt for name in ("Etc", "State", "Cache")}
+    settings |= {"Dir::State::status": apt / "status", "Acquire::Languages": "none"}
+    settings |= {"APT::Sandbox::User": "root"}  # as the folder is of this user alone
+    get = ["apt-get", "-qq", *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
+    _call(*get, "update")
+    _call(*get, "install", "--yes", "--download-only", "--no-install-recommends", "?essential", *PACKAGES)
+    for name in ("bin", "lib", "lib64", "sbin"):
+        (rootfs / "usr" / name).mkdir(parents=True)
+        (rootfs / name).symlink_to(f"usr/{name}")
+    unpack = 'for deb in "$1"/*.deb; do dpkg-deb --fsys-tarfile "$deb" | tar -C "$2" --keep-directory-symlink -x; done'
+    _call("sh", "-ec", unpack, "sh", apt / "archives", rootfs)
     for name in ("passwd", "group"):
         shutil.copy(rootfs / "usr" / "share" / "base-passwd" / f"{name}.master", rootfs / "etc" / name)
     (rootfs / "usr" / "local" / "bin").mkdir(parents=True, exist_ok=True)
-    for folder in ("debootstrap", "usr/share/doc", "usr/share/locale", "var/cache/apt", "var/lib/apt"):
+    for folder in ("usr/share/doc", "usr/share/locale"):
         shutil.rmtree(rootfs / folder)
-    if (rootfs / "proc").is_symlink():  # until all is set up
-        (rootfs / "proc").unlink()
-        (rootfs / "proc").mkdir()
     _call("sh", "-c", 'tar -C "$1" -c . | podman import -q - "$2"', "sh", rootfs, BASE)
-    shutil.rmtree(rootfs)
+    for folder in (apt, rootfs):
+        shutil.rmtree(folder)
     return BASE
 
 
@@ -166,10 +178,12 @@ def _build(base: str, wheels: Path) -> None:
     arguments = {"PYTHON_IMAGE": base, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
     words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     file = ROOT / "containers" / "learning" / "Dockerfile"
-    environment = {"PIP_COMPILE": "0", "PYTHONPYCACHEPREFIX": COMPILED}
-    words += [f"--env={name}={value}" for name, value in environment.items()]
+    settings = wheels.with_name("pip.conf")  # podman's --env is not for the commands of the recipe
+    settings.write_text("[install]\ncompile = no\n", encoding="utf-8")
+    volumes = {settings: "/etc/pip.conf", wheels: "/wheels"}
+    words += [f"--volume={here}:{there}:ro" for here, there in volumes.items()]
     pull = "never" if base == BASE else "missing"
-    options = [f"--pull={pull}", "--network=none", "--layers=false", f"--volume={wheels}:/wheels:ro", *words]
+    options = [f"--pull={pull}", "--network=none", "--layers=false", f"--env=PYTHONPYCACHEPREFIX={COMPILED}", *words]
     _call("podman", "build", *options, "-f", file, "-t", IMAGE, ROOT)
     shutil.rmtree(wheels)
 
@@ -180,7 +194,7 @@ def _run(target: str, study: Path, environment: Mapping[str, str] | None = None)
     command, results = {
         "script": ("bash run.sh -j 2", "out"),
         "yadage": (
-            "yadage-run work workflow.yml inputs.yml -t . -d initdir={folder} -b multiproc:2 --updateinterval 2",
+            "yadage-run work workflow.yml inputs.yml -t . -d initdir={folder} -b multiproc:2 --updateinterval 5",
             "work",
         ),
         "cwl": ("cwltool --disable-pull --parallel --outdir results workflow.cwl job.yml", "results"),
