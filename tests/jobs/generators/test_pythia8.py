@@ -4,7 +4,6 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-import pythia8mc
 from mmc.compiler.catalogue.generators import PYTHIA8
 from mmc.compiler.settings.generation import Pythia8Beams, RunCard
 from mmc.errors import StepError
