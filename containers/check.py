@@ -148,22 +148,25 @@ def _bootstrap(rootfs: Path) -> str:
     (apt / "sources.list").write_text(f"deb [signed-by={KEYRING}] {DEBIAN} main\n", encoding="utf-8")
     (apt / "status").touch()  # nothing is installed
     settings: dict[str, object] = {f"Dir::{name}": apt for name in ("Etc", "State", "Cache")}
-    settings |= {"Dir::State::status": apt / "status", "Acquire::Languages": "none"}
+    settings |= {"Dir::State::status": apt / "status", "Acquire::Languages": "none", "APT::Default-Release": ""}
     settings |= {"APT::Sandbox::User": "root"}  # as the folder is of this user alone
-    get = ["apt-get", "-qq", *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
+    hooks = ["#clear APT::Update::Post-Invoke;", "#clear APT::Update::Post-Invoke-Success;"]  # those of this machine
+    lines = [*(f'{name} "{value}";' for name, value in settings.items()), *hooks]
+    (apt / "apt.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    get = ["apt-get", "-qq", "-c", apt / "apt.conf"]
     _call(*get, "update")
     _call(*get, "install", "--yes", "--download-only", "--no-install-recommends", "?essential", *PACKAGES)
     for name in ("bin", "lib", "lib64", "sbin"):
         (rootfs / "usr" / name).mkdir(parents=True)
         (rootfs / name).symlink_to(f"usr/{name}")
     unpack = 'for deb in "$1"/*.deb; do dpkg-deb --fsys-tarfile "$deb" | tar -C "$2" --keep-directory-symlink -x; done'
-    _call("sh", "-ec", unpack, "sh", apt / "archives", rootfs)
+    _call("bash", "-eo", "pipefail", "-c", unpack, "bash", apt / "archives", rootfs)
     for name in ("passwd", "group"):
         shutil.copy(rootfs / "usr" / "share" / "base-passwd" / f"{name}.master", rootfs / "etc" / name)
     (rootfs / "usr" / "local" / "bin").mkdir(parents=True, exist_ok=True)
     for folder in ("usr/share/doc", "usr/share/locale"):
         shutil.rmtree(rootfs / folder)
-    _call("sh", "-c", 'tar -C "$1" -c . | podman import -q - "$2"', "sh", rootfs, BASE)
+    _call("bash", "-o", "pipefail", "-c", 'tar -C "$1" -c . | podman import -q - "$2"', "bash", rootfs, BASE)
     for folder in (apt, rootfs):
         shutil.rmtree(folder)
     return BASE

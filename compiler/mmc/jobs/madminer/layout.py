@@ -90,7 +90,10 @@ def opened(path: Path) -> Iterator[Any]:
     :raises StepError: as :func:`mmc.jobs.formats.hdf5.look`; when the file is not one of MadMiner's, its arrays do not
         fit each other, or a value cannot be what it stands for
     """
-    key = _key(path.stat()) if path.is_file() else ()
+    try:
+        key = _key(path.stat())
+    except OSError:  # hdf5.opened says why
+        key = ()
     if key not in _open:
         with ExitStack() as stack:
             file = stack.enter_context(hdf5.opened(path))

@@ -119,6 +119,8 @@ class MatrixElement:
             return everything
         few = events[np.unique(np.linspace(0, len(events) - 1, 4).astype(int))]
         shares = self._values(few, everything)
+        if not np.isfinite(shares).all():
+            return everything  # the caller says which events are not finite
         contributes = (shares > _VANISHING * shares.max(axis=1, keepdims=True)).any(axis=0)
         return [helicities for helicities, kept in zip(everything, contributes, strict=True) if kept]
 

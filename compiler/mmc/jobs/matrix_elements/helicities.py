@@ -17,7 +17,7 @@ class Helicities:
 
     def __init__(self, table: npt.NDArray[np.int_]) -> None:
         self.table = table
-        self._places = cache(self._places_of)
+        self._places, self._first = cache(self._places_of), cache(self._first_of)
 
     def of(self, legs: Legs) -> npt.NDArray[np.int_]:
         """The different helicities of some legs, as the table comes to them, (different, these legs by number)."""
@@ -36,7 +36,7 @@ class Helicities:
         by_event = values.reshape(-1, different, *values.shape[1:])
         return by_event[:, places].reshape(-1, *values.shape[1:])
 
-    def _first(self, legs: Legs) -> Places:
+    def _first_of(self, legs: Legs) -> Places:
         """The first configuration with each of their helicities."""
         return np.unique(self._places(legs), return_index=True)[1]
 

@@ -10,6 +10,7 @@ from typing import Any
 from mmc.compiler.catalogue.stages import REPORT, SAMPLE, STAGES, TRAIN, TUNE
 from mmc.jobs.job import read_json
 from mmc.jobs.record import RECORD
+from mmc.jobs.versions import versions as installed
 from mmc.version import __version__
 
 SERIES = ("loss_train", "loss_validation")
@@ -112,15 +113,8 @@ def logged(stage: str) -> str:
 @cache
 def versions() -> dict[str, str]:
     """Tags with the versions of mmc, MadMiner and torch."""
-    from importlib.metadata import PackageNotFoundError, version  # here, as every job imports this module
-
-    found = {"version.mmc": __version__}
-    for package in ("madminer", "torch"):
-        try:
-            found[f"version.{package}"] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {"mmc": __version__, **installed(("madminer", "torch"))}
+    return {f"version.{package}": version for package, version in found.items()}
 
 
 def _numbers(record: Mapping[str, Any], prefix: str = "", between: str = "/") -> Iterator[tuple[str, float]]:
