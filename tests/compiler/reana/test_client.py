@@ -166,13 +166,12 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_certificates_are_checked(
     certificate: Path,
     reana_client: str,
-    quick_reana_client: str,
     specification: Mapping[str, Any],
     study: Path,
     capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """reana-client alone accepts every certificate."""
+    """reana-client alone accepts every certificate; here it starts as users start it."""
     with server.serve(specification, certificate) as double:
         for name, value in ((PROGRAM, reana_client), (SERVER, double.url), (TOKEN, server.TOKEN)):
             monkeypatch.setenv(name, value)
@@ -180,11 +179,9 @@ def test_certificates_are_checked(
         assert f"{double.url} has a certificate that cannot be trusted (" in one_line(capsys)
         assert double.calls == []
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", f"{certificate}.crt")
-        monkeypatch.setenv(PROGRAM, quick_reana_client)
         assert main(["submit", str(study)]) == 0
         assert capsys.readouterr().err == ""
         assert double.workflows[RUN].starts == 1
-        monkeypatch.setenv(PROGRAM, reana_client)
         assert main(["status", str(study)]) == 0
         told = capsys.readouterr()
         assert told.err == "" and told.out.startswith(f"{RUN}: running, ")

@@ -156,7 +156,10 @@ import os, resource
 child = os.fork()
 if child == 0:
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_480, 20_480))
-    {SAVING.strip().replace(chr(10), chr(10) + "    ")}
+    try:
+        {SAVING.strip().replace(chr(10), chr(10) + 8 * " ")}
+    finally:
+        os._exit(1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 

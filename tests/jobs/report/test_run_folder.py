@@ -189,7 +189,7 @@ def rewrite_without(path: Path, key: str) -> None:
     seal(path.parent)
 
 
-@pytest.mark.usefixtures("one_figure")
+@pytest.mark.usefixtures("plain_figures")
 def test_a_run_of_another_mmc_is_said_to_be_one(copy: Path) -> None:
     rewrite(copy / "out" / "train" / "sally" / "job.json", mmc="0.0.9")
     manifest = json.loads((copy / "bundle" / "manifest.json").read_text())

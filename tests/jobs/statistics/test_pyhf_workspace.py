@@ -6,7 +6,6 @@ that environment.
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -21,7 +20,7 @@ from mmc.jobs.statistics.baselines import LIKELIHOODS
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.pyhf_workspace import Yields, make_workspace
 
-from tests.forked import forking
+from tests.forked import forking, python_of
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.statistics.test_histograms import EDGES
 
@@ -67,15 +66,8 @@ Read = Callable[[Any], dict[str, Any]]
 def read() -> Iterator[Read]:
     python = Path(PYTHON or sys.executable)
     with forking("python-c", "tests.given_program", ["pyhf"], dict(os.environ), python) as programs:
-
-        def read(workspace: Any) -> dict[str, Any]:
-            command, said = [programs / "python-c", PROGRAM], json.dumps(workspace)
-            done = subprocess.run(command, input=said, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            found: dict[str, Any] = json.loads(done.stdout)
-            return found
-
-        yield read
+        run = python_of(programs)
+        yield lambda workspace: json.loads(run(PROGRAM, input=json.dumps(workspace)).stdout)
 
 
 def widening(learning: Learning, n: float) -> Any:

@@ -219,7 +219,7 @@ def test_only_fisher_information(run: dict[str, Any], plain_figures: None) -> No
     assert set(content["figures"]) == set(FISHER) and content["evaluation"]["n_expected"] > 0
 
 
-def test_groups_of_samples(tmp_path: Path, toy_events: Path, plain_figures: None) -> None:
+def test_groups_of_samples(tmp_path: Path, toy_events: Path) -> None:
     """Methods and baselines of two groups; each group has its own events, expectation and information."""
     groups = ["signal_only", "both"]
     for group in groups:

@@ -114,7 +114,7 @@ def test_same_seed_same_bytes_and_parts_are_disjoint(chain: Chain) -> None:
     first = (folder.simulate(setup, process, 250) / "events.lhe.gz").read_bytes()
     simulated = [folder.simulate(setup, process, 250, part) for part in range(4)]
     assert (simulated[0] / "events.lhe.gz").read_bytes() == first
-    parts = [_text(folder).split("<event>")[1:] for folder in simulated]
+    parts = [_text(events).split("<event>")[1:] for events in simulated]
     assert len({event for part in parts for event in part}) == 1000
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.jobs import fake_step
 
 cached = cache(cache)
-"""The same one for each test."""
+"""``cached(f)`` is the same ``cache(f)`` in all tests, which so knows what one of them asked of ``f`` before."""
 
 
 @pytest.fixture(autouse=True)

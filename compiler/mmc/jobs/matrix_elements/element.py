@@ -127,7 +127,8 @@ class MatrixElement:
     def _values(self, events: Floats, configurations: list[Helicities]) -> Floats:
         """Colour sums and averages by event and helicity: (events, configurations)."""
         shape = len(events), len(configurations)
-        squared = np.real(self._amplitude.m2_color(self._external(events, configurations)))
+        with np.errstate(divide="ignore", invalid="ignore"):  # values that are not finite are told in one message
+            squared = np.real(self._amplitude.m2_color(self._external(events, configurations)))
         return np.broadcast_to(squared, (shape[0] * shape[1],)).reshape(shape)
 
     def _external(self, events: Floats, configurations: Iterable[Helicities]) -> "list[Leg]":
