@@ -98,19 +98,14 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(autouse=True)
 def same_environment() -> Iterator[None]:
-    """Each command sets the environment of its process, which is that of the tests."""
-    before = _environment()
-    yield
-    after = _environment()
-    if after != before:
-        for name in after.keys() - before.keys():
-            del os.environb[name]
-        os.environb.update(before)
+    """Each command sets the environment of its process, which is that of the tests.
 
+    Fixtures of a wider scope come before this one, so those that call a command use `kept_environment` themselves.
+    """
+    from tests.support import kept_environment
 
-def _environment() -> dict[bytes, bytes]:
-    """The environment without the variable in which pytest says what it does."""
-    return {name: value for name, value in os.environb.items() if name != b"PYTEST_CURRENT_TEST"}
+    with kept_environment():
+        yield
 
 
 @pytest.fixture

@@ -105,8 +105,12 @@ def quick_jobs(shared: Path | None = None) -> Iterator[dict[str, str]]:
 
 
 def mmc(environment: Mapping[str, str]) -> list[str]:
-    """The words that start `mmc` in this environment, which also is the `mmc` of its jobs."""
-    program = shutil.which("mmc", path=environment["PATH"]) or "mmc"
+    """The words that start the forked `mmc` of :func:`quick_jobs` in its environment.
+
+    The second word is the path that :mod:`tests.mmc_as` takes for that of the running `mmc`, and of that of its jobs.
+    """
+    program = shutil.which("mmc", path=environment["PATH"])
+    assert program is not None
     return [program, program]
 
 
@@ -157,8 +161,9 @@ def forked(program: Path) -> Path:
     if tests := os.environ.get("PYTEST_XDIST_TESTRUNUID"):
         shared = Path(tempfile.gettempdir(), f"{tests}-{sha256(os.fsencode(program)).hexdigest()[:16]}")
         _servers.callback(shared.unlink, missing_ok=True)
-    itself = program.name == "snakemake"  # on a batch system, in each job
-    programs = _servers.enter_context(forking(program.name, str(run), imported, ENVIRONMENT, python, shared, itself))
+    starts_itself = program.name == "snakemake"  # on a batch system, in each job
+    server = forking(program.name, str(run), imported, ENVIRONMENT, python, shared, starts_itself)
+    programs = _servers.enter_context(server)
     return programs / program.name
 
 

@@ -76,7 +76,7 @@ def forking(
     environment: dict[str, str],
     python: Path = Path(sys.executable),
     shared: Path | None = None,
-    itself: bool = False,
+    starts_itself: bool = False,
 ) -> Iterator[Path]:
     """A folder with a program of that name, which runs a module as `python -m` does, or a file.
 
@@ -84,18 +84,18 @@ def forking(
     :param imported: modules that are imported before the first run
     :param python: of the environment that has them
     :param shared: a file by which all processes that name it share one server; the first makes it
-    :param itself: whether the program starts itself with `python -m NAME`, which is then forked too
+    :param starts_itself: whether the program starts itself with `python -m NAME`, which is then forked too
     """
     with ExitStack() as held:
         if shared is None:
-            yield _started(name, module, imported, environment, python, held, itself)
+            yield _started(name, module, imported, environment, python, held, starts_itself)
         else:
             with shared.open("a+") as known:
                 fcntl.flock(known, fcntl.LOCK_EX)
                 known.seek(0)
                 folder = known.read()
                 if not (folder and _joined(folder, held)):
-                    folder = str(_started(name, module, imported, environment, python, held, itself))
+                    folder = str(_started(name, module, imported, environment, python, held, starts_itself))
                     known.truncate(0)
                     known.write(folder)
             yield Path(folder)
@@ -119,7 +119,7 @@ def _started(
     environment: dict[str, str],
     python: Path,
     held: ExitStack,
-    itself: bool,
+    starts_itself: bool,
 ) -> Path:
     """The folder with the program of a new server, which is kept until ``held`` ends."""
     folder = Path(tempfile.mkdtemp(prefix="forking-"))  # as the name of a socket has to be short
@@ -128,9 +128,10 @@ def _started(
     program.parent.mkdir()
     program.write_text(CLIENT.format(python=sys.executable, address=address, name=name))
     program.chmod(0o755)
-    if itself:
+    if starts_itself:
         again = program.with_name("python3")
-        again.write_text(PYTHON.format(name=name, program=program, python=shlex.quote(str(python))))
+        places = {"program": shlex.quote(str(program)), "python": shlex.quote(str(python))}
+        again.write_text(PYTHON.format(name=name, **places))
         again.chmod(0o755)
     words = [python, "-W", "ignore", "-m", __name__, address, module, *imported]
     server = subprocess.Popen(

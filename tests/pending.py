@@ -1,4 +1,4 @@
-"""`mmc pending` for `run.sh`, which calls it before and after all jobs, and `mmc step --jobs` for engines."""
+"""`mmc pending` for `run.sh`, which calls it before and after all jobs, and `mmc step --jobs` of fake jobs."""
 
 import atexit
 import os

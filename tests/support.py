@@ -82,6 +82,25 @@ def no_figures() -> Iterator[None]:
         figures.render = render
 
 
+@contextmanager
+def kept_environment() -> Iterator[None]:
+    """The environment of this process is afterwards what it was: each command sets it."""
+    before = _environment()
+    try:
+        yield
+    finally:
+        after = _environment()
+        if after != before:
+            for name in after.keys() - before.keys():
+                del os.environb[name]
+            os.environb.update(before)
+
+
+def _environment() -> dict[bytes, bytes]:
+    """The environment without the variable in which pytest says what it does."""
+    return {name: value for name, value in os.environb.items() if name != b"PYTEST_CURRENT_TEST"}
+
+
 def place_of_all(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A path that is the same for all workers of a run of tests."""
     base = tmp_path_factory.getbasetemp()
@@ -89,12 +108,16 @@ def place_of_all(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def made_once(name: str, make: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that one of all workers fills, while the others wait. Nobody writes into it afterwards."""
+    """A folder that one of all workers fills, while the others wait. Nobody writes into it afterwards.
+
+    The environment of the one that fills it stays as it is.
+    """
     folder = place_of_all(name, tmp_path_factory)
     with folder.with_name(f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.with_name(f"{name}.made").exists():
             folder.mkdir(exist_ok=True)
-            make(folder)
+            with kept_environment():
+                make(folder)
             folder.with_name(f"{name}.made").touch()
     return folder

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, STUDIES
+from tests.support import ROOT, STUDIES, kept_environment
 
 TINY = STUDIES / "drell-yan" / "tiny.yaml"
 LEAKING = {
@@ -169,3 +169,13 @@ def test_a_user_does_not_choose_the_style_of_figures() -> None:
     with mpl.rc_context(own):
         assert drawn() == plain
         assert mpl.rcParams["lines.linestyle"] == "--"  # afterwards, they are the user's again
+
+
+def test_the_environment_of_the_tests_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CHANGED", "REMOVED"):
+        monkeypatch.setenv(name, "before")
+    before = dict(os.environ)
+    with kept_environment():
+        os.environ |= {"CHANGED": "after", "ADDED": "after"}
+        del os.environ["REMOVED"]
+    assert dict(os.environ) == before

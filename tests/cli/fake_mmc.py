@@ -14,6 +14,7 @@ STEP = (
 # Stands in for `mmc step STAGE --config FILE --job JOB … --out DIR`: what it does is in the files of its own folder.
 here=${0%/*} stage=$2 job=$6 unlucky=''
 for out; do :; done
+[ "$3 ${4##*/}" = "--config $stage.json" ] && [ -f "$4" ] || exit 8
 echo "$stage $job" >>"$here/started"
 if [ -e "$here/sleep" ]; then
   read -r seconds <"$here/sleep"

@@ -13,7 +13,7 @@ from mmc.cli import local_run
 from mmc.cli.main import main
 
 from tests.cli.fake_mmc import write_fake
-from tests.support import RUN_WITH_PATH, STUDIES
+from tests.support import RUN_WITH_PATH, STUDIES, kept_environment
 
 N_JOBS = 35
 NOBODY = 65534
@@ -30,17 +30,17 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = place / "analysis"
     folder.mkdir()
     shutil.copy(STUDIES / "drell-yan" / "tiny.yaml", folder / "study.yaml")
-    with pytest.MonkeyPatch.context() as patched:
+    with kept_environment(), pytest.MonkeyPatch.context() as patched:
         patched.setattr(local_run, "path_with_mmc", lambda: f"{fake}:{os.environ['PATH']}")
         assert main(["run", str(folder / "study.yaml")]) == 0
-    (fake / "started").unlink()
     shutil.copytree(folder, place / "as_it_was")
     return place
 
 
 @pytest.fixture
 def fake(ran: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a program `mmc` that does nothing quickly."""
+    """The folder of a program `mmc` that does nothing quickly; no job has started with it."""
+    (ran / "fake" / "started").unlink(missing_ok=True)
     monkeypatch.setattr(local_run, "path_with_mmc", lambda: f"{ran / 'fake'}:{os.environ['PATH']}")
     return ran / "fake"
 
@@ -101,17 +101,18 @@ def _without_privileges() -> None:
         assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0
 
 
-def mmc(fake: Path, *words: object) -> list[str]:
+def command(fake: Path, *words: object) -> list[str]:
+    """The words that run a command of `mmc` whose jobs find the program in this folder."""
     return [sys.executable, "-c", RUN_WITH_PATH, f"{fake}:{os.environ['PATH']}", *map(str, words)]
 
 
 def test_another_user_may_look_at_a_run_but_not_change_it(finished: Path, fake: Path, another_user: Mmc) -> None:
     study, run = finished / "study.yaml", finished / "runs" / "drell-yan-tiny"
-    planned = another_user(*mmc(fake, "plan", study, "--since", run))
+    planned = another_user(*command(fake, "plan", study, "--since", run))
     assert (planned.returncode, planned.stderr) == (0, "")
     assert f": 0 of {N_JOBS} jobs would run" in planned.stdout
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
-    refused = another_user(*mmc(fake, "run", study))
+    refused = another_user(*command(fake, "run", study))
     way_out = "copy the folder of the run, or choose another with --out"
     assert (refused.returncode, refused.stderr) == (3, f"mmc: you may not write into {run}: {way_out}\n")
     script = another_user("bash", str(run / "bundle" / "run.sh"))
@@ -127,7 +128,7 @@ def test_another_user_goes_on_in_a_copy(finished: Path, fake: Path, another_user
     mine = tmp_path / "mine"
     assert another_user("cp", "-r", str(finished), str(mine)).returncode == 0
     assert another_user("chmod", "-R", "u+w", str(mine)).returncode == 0
-    done = another_user(*mmc(fake, "run", mine / "study.yaml"))
+    done = another_user(*command(fake, "run", mine / "study.yaml"))
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{N_JOBS} of {N_JOBS} jobs were done before" in done.stdout
     assert not (fake / "started").exists()

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +47,9 @@ def quick_reana_client(reana_client: str, tmp_path_factory: pytest.TempPathFacto
     with forking(
         "reana-client", "tests.given_reana_client", imported, environment, own / "python", shared=shared
     ) as programs:
-        with suppress(FileExistsError):  # it calls the one beside it
-            (programs / "cwltool").symlink_to(forked(own / "cwltool"))
+        link = programs / f"cwltool.{os.getpid()}"
+        link.symlink_to(forked(own / "cwltool"))
+        link.replace(programs / "cwltool")  # it calls the one beside it; a link of before may lead nowhere
         yield str(programs / "reana-client")
 
 

@@ -63,9 +63,8 @@ time.sleep(float(os.environ['FAKE_SECONDS']))
 os.execv('/bin/sh', ['sh', *sys.argv[1:]])" "$here" "$@"
   esac
 fi
-if [ -n "$file" ]; then
-  {{ IFS= read -r line; read -r rest; }} <"$file"
-  [ "$line$rest" = {content} ] || exit 9
+if [ -n "$file" ]; then  # one line, which ends
+  {{ IFS= read -r line && ! IFS= read -r rest && [ -z "$rest" ]; }} <"$file" && [ "$line" = {content} ] || exit 9
 fi
 fingerprint=''
 while read -r line; do
@@ -142,7 +141,7 @@ def step_program(tmp_path: Path) -> StepProgram:
     folder.mkdir()
     program = folder / "mmc"
     places = {"here": str(program), "mmc": str(quick_mmc()), "python": sys.executable}
-    texts = {**places, "content": FILE_CONTENT.decode().strip()}
+    texts = {**places, "content": FILE_CONTENT.decode().removesuffix("\n")}
     program.write_text(PROGRAM.format(first=FIRST, **{name: shlex.quote(text) for name, text in texts.items()}))
     program.chmod(0o755)
     engines = Path(sys.executable).parent

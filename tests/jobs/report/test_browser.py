@@ -12,6 +12,8 @@ import pytest
 from mmc.cli.main import main
 from mmc.jobs.report import run_report
 
+from tests.support import kept_environment
+
 pytestmark = pytest.mark.engine
 
 Open = Callable[..., Any]
@@ -24,7 +26,7 @@ on_pages = partial(pytest.mark.parametrize, "name", scope="module")
 def pages(run: Path, other_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The page of a run, the page of two runs, and the page that the workflow wrote."""
     out = tmp_path_factory.mktemp("pages")
-    with pytest.MonkeyPatch.context() as patch:
+    with kept_environment(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_report, "FORMATS", ("svg",))  # which the pages contain
         assert main(["report", str(run), "--out", str(out)]) == 0
         assert main(["report", str(run), str(other_run), "--out", str(out)]) == 0
