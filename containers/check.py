@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -33,7 +34,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = "localhost/mmc-python:bookworm"
-DEBIAN = "http://deb.debian.org/debian bookworm"
+DEBIAN = "bookworm"
 """Has Python 3.11, for which all packages have wheels."""
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES = ("passwd", "python3-venv", "usr-is-merged")
@@ -145,7 +146,7 @@ def _bootstrap(rootfs: Path) -> str:
     """A base image from Debian's packages: what they hold, as Python runs without what dpkg sets up."""
     apt = rootfs.with_name("apt")  # what apt else keeps in /etc/apt, /var/lib/apt and /var/cache/apt
     apt.mkdir()
-    (apt / "sources.list").write_text(f"deb [signed-by={KEYRING}] {DEBIAN} main\n", encoding="utf-8")
+    (apt / "sources.list").write_text(f"deb [signed-by={KEYRING}] {_mirror()} {DEBIAN} main\n", encoding="utf-8")
     (apt / "status").touch()  # nothing is installed
     settings: dict[str, object] = {f"Dir::{name}": apt for name in ("Etc", "State", "Cache")}
     settings |= {"Dir::State::status": apt / "status", "Acquire::Languages": "none", "APT::Default-Release": ""}
@@ -170,6 +171,15 @@ def _bootstrap(rootfs: Path) -> str:
     for folder in (apt, rootfs):
         shutil.rmtree(folder)
     return BASE
+
+
+def _mirror() -> str:
+    """Where this machine has Debian's packages from."""
+    done = subprocess.run(["apt-get", "update", "--print-uris"], capture_output=True, text=True, check=False)
+    found = re.search(r"^'(\S+/debian)/dists/", done.stdout, re.MULTILINE)
+    if not found:
+        sys.exit(f"apt has no source of Debian's packages, so give --base IMAGE {done.stderr}".rstrip())
+    return found[1]
 
 
 def _build(base: str, wheels: Path) -> None:
