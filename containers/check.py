@@ -87,8 +87,11 @@ def _reason_to_skip(base: str | None) -> str:
         if os.geteuid() != 0:
             return "the base image needs root: run it as root, or give --base IMAGE"
     missing = [f"{name} ({bringer})" for name, bringer in programs.items() if shutil.which(name) is None]
-    if base is None and not missing and not KEYRING.exists():
-        return f"{KEYRING} is not there (Debian's debian-archive-keyring, or --base IMAGE)"
+    if base is None and not missing:
+        if not KEYRING.exists():
+            return f"{KEYRING} is not there (Debian's debian-archive-keyring, or --base IMAGE)"
+        if not _mirror():
+            return "apt has no source of Debian's packages: add one, or give --base IMAGE"
     return f"not on the PATH: {', '.join(missing)}" if missing else ""
 
 
@@ -174,12 +177,10 @@ def _bootstrap(rootfs: Path) -> str:
 
 
 def _mirror() -> str:
-    """Where this machine has Debian's packages from."""
+    """Where this machine has Debian's packages from; empty if it has none."""
     done = subprocess.run(["apt-get", "update", "--print-uris"], capture_output=True, text=True, check=False)
     found = re.search(r"^'(\S+/debian)/dists/", done.stdout, re.MULTILINE)
-    if not found:
-        sys.exit(f"apt has no source of Debian's packages, so give --base IMAGE {done.stderr}".rstrip())
-    return found[1]
+    return found[1] if found else ""
 
 
 def _build(base: str, wheels: Path) -> None:

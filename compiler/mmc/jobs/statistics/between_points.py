@@ -1,4 +1,4 @@
-"""A log likelihood between the points of its grid: its maximum, and its values on a finer grid.
+"""A log likelihood between the points of its grid: its maximum, values on a finer grid, and where it is below a bound.
 
 Close to its maximum, ln L of many events is nearly a polynomial of second degree in θ, also where it changes much from
 one point to the next (Wilks, Ann. Math. Stat. 9 (1938) 60). So both functions are exact for a polynomial of second
@@ -132,9 +132,7 @@ def fractions_below(values: Array, n: int, bounds: Sequence[float]) -> Array:
 
 def _cubics(rows: Array) -> Array:
     """The coefficients of 1, t, t² and t³ in each interval, with t from 0 to 1: shape (size - 1, 4, columns)."""
-    slopes = _slopes(rows)
-    rise = np.diff(rows, axis=0)
-    first, last = slopes
+    (first, last), rise = _slopes(rows), np.diff(rows, axis=0)
     return np.stack([rows[:-1], first, 3.0 * rise - 2.0 * first - last, first + last - 2.0 * rise], axis=1)
 
 
