@@ -17,6 +17,7 @@ from mmc.jobs.statistics.neyman import Cells, ToySource, critical_values, narrow
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import ShapeLikelihood
 from mmc.jobs.statistics.simulated import SimulatedSums, TemplateSums, rate_share
+from mmc.jobs.statistics.toy_sums import EventSamples
 from scipy.stats import chi2, poisson
 
 from tests.jobs.statistics.test_simulated import AT_ONE, BINS
@@ -47,6 +48,9 @@ class Mixture:
         events = self._parts[partition]
         zeros = np.zeros(len(events.x), dtype=np.intp)
         yield Block(events, zeros, dict, 0, lambda: zeros)
+
+    def labels(self, partition: str) -> Any:
+        return np.zeros(len(self._parts[partition].x), dtype=np.intp)
 
     @property
     def cross_sections(self) -> CrossSections:
@@ -162,7 +166,7 @@ def test_the_construction_for_a_poisson_mean_is_exact() -> None:
 def test_bins_and_single_events_give_the_same_critical_values() -> None:
     model = Model.of(100.0, 500)
     cells = Cells.of_ratio(model.problem, lambda events: model.table[:, BINNING.index(events.x)])
-    assert cells.single
+    assert cells.samples is not None
     single = with_toys(model.problem, model.asymptotic, cells, np.random.default_rng(7))[""]
     for level in LEVELS:
         assert single.critical is not None and model.with_toys[""].critical is not None
@@ -257,14 +261,15 @@ def test_the_numbers_of_events_of_two_regions_fluctuate_together() -> None:
 
 
 @pytest.mark.parametrize("rate", [True, False])
+@pytest.mark.parametrize("single", [False, True])
 def test_with_many_events_toys_know_the_error_that_asymptotic_limits_know(
-    rate: bool, monkeypatch: pytest.MonkeyPatch
+    single: bool, rate: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Signal and background that differ in the bins, with integration errors of 0.5 and 1.5 %: f is 3, or 0.6 without
-    the rate. Toys whose bins are independent would have smaller critical values."""
-    monkeypatch.setattr(neyman, "TOYS", 30_000)
-    monkeypatch.setattr(neyman, "PROBES", 15)
-    produced, generated, integration = np.array([15e3, 25e3]), np.array([200_000, 50_000]), np.array([0.005, 0.015])
+    """Signal and background that differ in the bins, with integration errors of 1.3 and 3.8 %: f is 3, or 0.6 without
+    the rate. Toys whose bins, or whose single events, are independent would have smaller critical values."""
+    monkeypatch.setattr(neyman, "TOYS", 12_000)
+    monkeypatch.setattr(neyman, "PROBES", 8)
+    produced, generated, integration = np.array([2400.0, 4000.0]), np.array([32_000, 8000]), np.array([0.0125, 0.0375])
     at_benchmarks = np.stack([np.ones((2, 4)), np.stack([1.0 + AT_ONE, np.ones(4)])], axis=2)  # θ = 0 and 1
     weights, numbers = (
         (produced / generated)[:, np.newaxis, np.newaxis] * at_benchmarks,
@@ -276,7 +281,7 @@ def test_with_many_events_toys_know_the_error_that_asymptotic_limits_know(
     template = TemplateSums(of_samples, products, np.ones(4, dtype=bool), np.array([1.0, 0.0]), rates, common, 1.0)
     simulated = SimulatedSums(sums, sums, whole, whole + (rates.T * common) @ rates, template)
 
-    axis = np.linspace(-0.45, 0.45, 41)
+    axis = np.linspace(-0.7, 0.7, 41)
     rows = np.stack([1.0 - np.append(axis, 0.0), np.append(axis, 0.0)], axis=1)
     bins = rows @ of_samples.sum(axis=1).T
     mu, n = bins.sum(axis=1), float(bins[-1].sum())
@@ -285,12 +290,21 @@ def test_with_many_events_toys_know_the_error_that_asymptotic_limits_know(
     near = np.append(log[-1] - log[:-1] < 3.0, False)
     f = n * simulated.per_event(rows, rate_share(of_rate, log, near[:-1]) if rate else 0.0, near)
     limits = Limits(Grid({"a": axis}, (0.0,)), log, None, f)
-    cells = Cells(4, lambda: [(table, Template(of_samples.sum(axis=1), products))])
-    source = ToySource(cells, rows, sums, mu, simulated.of_rate(rows), template, None if rate else n)
+    if single:
+        labels, index = (np.repeat(own.ravel(), np.rint(numbers).astype(int).ravel()) for own in np.indices((2, 4)))
+        content = Template(weights[labels, index], np.zeros((0, 0, 0)))
+        cells = Cells(len(index), lambda: [(table[:, index], content)], EventSamples(labels, common))
+        alone = replace(cells, samples=EventSamples(labels, np.zeros(2)))
+        source = ToySource(cells, rows, sums, mu, simulated.of_rate(rows), None, None if rate else n)
+        independent = replace(source, cells=alone)
+    else:
+        cells = Cells(4, lambda: [(table, Template(of_samples.sum(axis=1), products))])
+        source = ToySource(cells, rows, sums, mu, simulated.of_rate(rows), template, None if rate else n)
+        independent = replace(source, template=None)
     found = []
-    for own in (source, replace(source, template=None)):
+    for own in (source, independent):
         critical = critical_values([own], [limits], LEVELS, np.random.default_rng(2))
-        inside = critical.probes[np.abs(rows[critical.probes, 1]) < 0.2]
+        inside = critical.probes[np.abs(rows[critical.probes, 1]) < 0.4]
         found.append([(critical.at(level) / limits.critical_values(level))[inside].mean() for level in LEVELS])
     assert f[-1] == pytest.approx(3.2 if rate else 0.6, abs=0.2)
     np.testing.assert_allclose(found[0], 1.0, atol=0.05)
@@ -358,11 +372,11 @@ def test_events_of_nearly_no_weight_are_drawn() -> None:
     products = small[:, :, np.newaxis] * small[:, np.newaxis, :]
     bins = products @ row @ row
     assert not np.allclose(bins, np.square(small @ row), atol=0.0)
-    for single in (True, False):
-        content = Template(small, np.zeros((0, 0, 0)) if single else products)
-        cells = Cells(len(small), lambda content=content: [(np.zeros((1, len(small))), content)], single)  # type: ignore[misc]
+    for samples in (EventSamples(np.zeros(len(small), dtype=np.intp), np.zeros(1)), None):
+        content = Template(small, products if samples is None else np.zeros((0, 0, 0)))
+        cells = Cells(len(small), lambda content=content: [(np.zeros((1, len(small))), content)], samples)  # type: ignore[misc]
         source = ToySource(cells, row[np.newaxis], small.sum(axis=0), np.full(1, 500.0), np.zeros(1))
-        found, _ = source.contents(0, content)
+        found, _ = source.contents(0, content, samples and samples.members(0, len(small)))
         (counts, *more) = found.draw(200, random)
-        assert len(more) == single == (not isinstance(counts, np.ndarray))
+        assert len(more) == (samples is not None) == (not isinstance(counts, np.ndarray))
         assert sum(part.sum() for part in (counts, *more)) / 200 == pytest.approx(500.0, rel=0.03)

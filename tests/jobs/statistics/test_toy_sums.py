@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mmc.jobs.statistics import toy_sums
-from mmc.jobs.statistics.toy_sums import TOLERANCE, Contents, ToySums, add_events, draw_single, extended
+from mmc.jobs.statistics.toy_sums import TOLERANCE, Contents, EventSamples, ToySums, add_events, draw_single, extended
 from scipy.stats import geom, ks_2samp
 
 NO_SAMPLES = np.zeros(0)
@@ -40,7 +40,9 @@ def test_the_number_of_times_of_an_event_follows_a_geometric_distribution() -> N
 def test_single_events_are_bins_of_one_event() -> None:
     """Sums over events that are drawn as groups, and over gamma distributed means with Poisson numbers around them."""
     random, means, values = np.random.default_rng(5), np.linspace(0.01, 0.6, 300), np.linspace(-1.0, 2.0, 300)
-    contents = replace(independent(means, means**2), single=True)
+    contents = replace(
+        independent(means, means**2), members=EventSamples(np.zeros(300, int), np.zeros(1)).members(0, 300)
+    )
     single = sum(np.asarray(part @ values) for part in contents.draw(20_000, random))
     bins = contents.draw_bins(20_000, random) @ values
     assert ks_2samp(single, bins).pvalue > 1e-3
@@ -125,3 +127,41 @@ def test_bins_fluctuate_with_the_covariance_of_their_samples() -> None:
         assert contents.variances @ values**2 >= values[:3] @ expected @ values[:3]
         groups = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])  # the last one has the empty bin too
         np.testing.assert_allclose(contents.covariance([0, 2]), groups @ expected @ groups.T)
+
+
+def test_single_events_of_a_sample_fluctuate_together() -> None:
+    """A sample of which all events pass, one with a coarse integration, and an event of negative weight, in two blocks.
+
+    The covariance of the number of events and two sums over them is that of Poisson numbers and V of all events.
+    """
+    random, toys, n_events = np.random.default_rng(10), 100_000, 300
+    labels = np.sort(random.integers(2, size=n_events))
+    samples = EventSamples(labels, np.array([-1.0 / np.count_nonzero(labels == 0), 0.1**2]))
+    means, logs = np.where(labels == 0, 0.5, 1.5), np.stack([1.0 + labels, 1.5 - labels]) + random.random((2, n_events))
+    means[7] = -0.1
+    sums, variance = ToySums(2, 1, toys, means.sum(), 2), np.zeros(1)
+    for start in (0, 200):
+        rows = slice(start, min(start + 200, n_events))
+        members = samples.members(start, len(means[rows]))
+        contents = replace(independent(means[rows], means[rows] ** 2), members=members)
+        variance += add_events([sums], [logs[:, rows]], [[contents]], 0.5, random)[:, 0, 0]
+    variance += sums.correlate(samples.common)
+
+    own = np.maximum(means, 0.0)
+    numbers = np.stack([np.ones(n_events), *logs])
+    of_samples = np.stack([(numbers * own)[:, labels == k].sum(axis=1) for k in range(2)], axis=1)
+    expected = (numbers * (own + own**2)) @ numbers.T + (of_samples * samples.common) @ of_samples.T
+    found = np.stack([sums.sizes[0], *sums.at(0)])
+    np.testing.assert_allclose(found.mean(axis=1), numbers @ own, rtol=2e-3)
+    np.testing.assert_allclose(np.cov(found), expected, rtol=0.03)
+    np.testing.assert_allclose(variance, expected[0, 0])
+
+
+def test_no_sample_has_fewer_than_no_events() -> None:
+    samples, random = EventSamples(np.zeros(3, dtype=np.intp), np.array([4.0])), np.random.default_rng(11)
+    sums, contents = ToySums(1, 1, 1000, 3.0, 1), independent(np.ones(3), np.ones(3))
+    contents = replace(contents, members=samples.members(0, 3))
+    add_events([sums], [np.ones((1, 3))], [[contents]], 1.0, random)
+    sums.correlate(samples.common)
+    assert sums.sizes.min() == 0.0
+    np.testing.assert_allclose(sums.at(0), sums.sizes, atol=1e-5)

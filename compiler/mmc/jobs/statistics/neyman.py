@@ -10,8 +10,7 @@ events of each sample that were generated are fixed, and the integration of its 
 together, in all regions of a combination. Templates and test events share both, so nature has all of this error.
 Contents fluctuate as Poisson numbers. Expected numbers of events are known better than the sum of the cells
 (:mod:`mmc.jobs.madminer.cross_sections`), so the fluctuations of the number of events in the toys are scaled to their
-variance. Where likelihoods have single events or other bins at each point, the integration is in this number alone,
-while f of asymptotic limits has it in the distribution too.
+variance.
 
 For large numbers, averaged over simulations, the toys have the distribution of real data: the square of the distance
 from nature has the mean N n_t / (n_s (n_t + n_s)), which with N / (n_t + n_s) adds up to N / n_s, as in asymptotic
@@ -26,6 +25,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from mmc.errors import StepError
 from mmc.jobs.madminer.event_file import Array, Events, Partition
@@ -37,7 +37,7 @@ from mmc.jobs.statistics.histograms import Binning, Template
 from mmc.jobs.statistics.limits import Grid, Limits, effective_size
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.simulated import TemplateSums
-from mmc.jobs.statistics.toy_sums import Contents, ToySums, add_events
+from mmc.jobs.statistics.toy_sums import Contents, EventSamples, ToySums, add_events
 
 TOYS, PROBES, FEWEST_PROBES = 50_000, 50, 10
 """The number of all toys, and the numbers of points at which they are drawn."""
@@ -58,8 +58,9 @@ class Cells:
     size: int
     blocks: Callable[[], Iterable[tuple[Array, Template]]]
     """Gives blocks of cells: log ratios at all points, shape (points, cells), and the events in the cells."""
-    single: bool = False
-    """Whether cells are single events; their ``products`` are empty, as they are those of the weights."""
+    samples: EventSamples | None = None
+    """Those of cells that are single events, whose ``products`` are empty, as they are those of the weights; else None.
+    """
 
     @classmethod
     def binned(
@@ -85,7 +86,9 @@ class Cells:
     @classmethod
     def of_events(cls, problem: LimitProblem, logs: Callable[[], Iterable[Array]]) -> "Cells":
         """Single events; ``logs`` gives the log ratios of the events of :func:`nature_of` in blocks, in their order."""
-        weights = nature_of(problem).weights
+        weights, file = nature_of(problem).weights, problem.file
+        labels = np.concatenate([file.labels(partition) for partition in partitions_of_nature(problem)])
+        samples = EventSamples(labels, file.cross_sections.common_of())
 
         def each() -> Iterator[tuple[Array, Template]]:
             start = 0
@@ -94,7 +97,7 @@ class Cells:
                 yield block, Template(rows, np.zeros((0, 0, 0)))
                 start += len(rows)
 
-        return cls(len(weights), each, single=True)
+        return cls(len(weights), each, samples)
 
     @classmethod
     def of_ratio(cls, problem: LimitProblem, log_ratio: Callable[[Events], Array]) -> "Cells":
@@ -109,13 +112,18 @@ def nature_of(problem: LimitProblem) -> Events:
 
     If all events make the likelihood, as for the rate, they are nature alone.
     """
-    if problem.simulation == "all":
-        return problem.file.part("all")
-    parts = [problem.file.part(partition) for partition in (problem.partition, problem.simulation)]
+    parts = [problem.file.part(partition) for partition in partitions_of_nature(problem)]
+    if len(parts) == 1:
+        return parts[0]
     sizes = np.array([effective_size(part.weights @ problem.true_coefficients) for part in parts])
     shares = sizes / sizes.sum()
     weights = [share * part.weights for share, part in zip(shares, parts, strict=True)]
     return Events(np.concatenate([part.x for part in parts]), np.concatenate(weights))
+
+
+def partitions_of_nature(problem: LimitProblem) -> list[Partition]:
+    """The events of :func:`nature_of`, in their order."""
+    return ["all"] if problem.simulation == "all" else [problem.partition, problem.simulation]
 
 
 def effects_on_nature(problem: LimitProblem) -> tuple[Array, Array] | None:
@@ -123,8 +131,7 @@ def effects_on_nature(problem: LimitProblem) -> tuple[Array, Array] | None:
 
     None if nuisance parameters are not fitted.
     """
-    partitions: list[Partition] = ["all"] if problem.simulation == "all" else [problem.partition, problem.simulation]
-    known = [problem.variations(partition) for partition in partitions]
+    known = [problem.variations(partition) for partition in partitions_of_nature(problem)]
     sides = [np.stack(list(effects.values()), axis=1) for effects in known if effects is not None]
     return exponents(*np.concatenate(sides, axis=2)) if sides else None
 
@@ -179,18 +186,21 @@ class ToySource:
         of_rate = simulated.of_rate(problem.coefficients)
         return cls(cells, problem.coefficients, totals, problem.expected, of_rate, simulated.template, n)
 
-    def contents(self, probe: int, content: Template) -> tuple[Contents, float]:
-        """The events in some cells at a point, and the share that is left out because it is negative."""
+    def contents(self, probe: int, content: Template, members: csr_array | None = None) -> tuple[Contents, float]:
+        """The events in some cells at a point, and the share that is left out because it is negative.
+
+        :param members: of single events, as in :class:`mmc.jobs.statistics.toy_sums.Contents`
+        """
         row, n = self.coefficients[probe], self.expected[probe] if self.n is None else self.n
         scale = n / float(row @ self.totals)
         means = scale * (content.sums @ row)
         squares = np.square(means)
-        if not self.cells.single:
+        if members is None:
             squares = np.maximum(scale**2 * (content.products @ row @ row), ROUNDING * squares)
         of_samples, common = np.zeros((len(means), 0)), np.zeros(0)
         if self.template is not None:
             of_samples, common = scale * (self.template.of_samples @ row), self.template.common
-        contents = Contents(means, squares, of_samples, common, self.cells.single)
+        contents = Contents(means, squares, of_samples, common, members)
         return contents, -float(means[means < 0.0].sum()) / n
 
     def sizes(self, probes: npt.NDArray[np.intp]) -> Array:
@@ -317,18 +327,26 @@ def _toys_of(
 ) -> tuple[list[ToySums], Array, Array]:
     """The sums over toys; the means of their numbers of events (probes, sources), and the covariance of these numbers
     (probes, sources, sources). Several sources have all their bins in one block."""
-    sums = [ToySums(len(own.expected), len(probes), toys, float(own.sizes(probes).max())) for own in sources]
+    samples, members, start = sources[0].cells.samples, None, 0
+    n_samples = 0 if samples is None else len(samples.common)
+    sums = [ToySums(len(own.expected), len(probes), toys, float(own.sizes(probes).max()), n_samples) for own in sources]
     drawn, left_out = np.zeros((2, len(probes), len(sources)))
     covariance, columns = np.zeros((*drawn.shape, len(sources))), [source.columns for source in sources]
     for together in zip(*(source.cells.blocks() for source in sources), strict=True):
         logs, cells = zip(*together, strict=True)
-        each = [[own.contents(k, content) for k in probes] for own, content in zip(sources, cells, strict=True)]
+        if samples is not None:
+            members, start = samples.members(start, len(cells[0].sums)), start + len(cells[0].sums)
+        each = [
+            [own.contents(k, content, members) for k in probes] for own, content in zip(sources, cells, strict=True)
+        ]
         contents = [[content for content, _ in own] for own in each]
         left_out += np.array([[negative for _, negative in own] for own in each]).T
         drawn += np.array([[content.drawn for content in own] for own in contents]).T
         share = 1.0 if len(sources) > 1 else len(cells[0].sums) / sources[0].cells.size
         covariance += add_events(sums, logs, contents, share, random, columns=columns)
     check_left_out(left_out.max())
+    if samples is not None:
+        covariance[:, 0, 0] += sums[0].correlate(samples.common)
     return sums, drawn, covariance
 
 

@@ -6,6 +6,11 @@ follows a geometric distribution, P(k) ∝ (m / (1 + m))^k. This is the sum of a
 ln(1 + m), whose sizes follow the logarithmic distribution of m / (1 + m) (M. H. Quenouille, Biometrics 5 (1949) 162):
 the groups of all toys are drawn together, and each is in a random toy.
 
+The single events of a sample also fluctuate together: the number n_k of those that were generated is fixed, and they
+share the error ε_k of the integration. So their number in a toy, with the mean M_k, is to have the variance
+M_k + Σ_{i in k} m_i² + (ε_k² - 1/n_k) M_k². Its fluctuation is scaled to that, as if every event more had the mean log
+ratio of the sample.
+
 The log ratios of an event at all points are a smooth function of θ, which a few orthonormal directions Q describe: its
 principal components over the events. For the numbers of events k_i with means m_i and log ratios l_i (all points), the
 sum over a toy is
@@ -24,7 +29,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array
+from scipy.sparse import csc_array, csr_array
 
 from mmc.jobs.madminer.event_file import Array
 
@@ -51,8 +56,9 @@ class Contents:
     """S, the events of each sample, shape (cells, samples); without samples, the cells are independent."""
     common: Array
     """C = ε_k² - 1/n_k, shape (samples,)."""
-    single: bool = False
-    """Whether each cell has the weight of one simulated event."""
+    members: csr_array | None = None
+    """For single events, each of which has the weight of one simulated event: 1 for its sample, else 0, shape (cells,
+    samples). They are drawn as if they were independent, and :meth:`ToySums.correlate` follows."""
 
     @classmethod
     def joined(cls, contents: "Sequence[Contents]", columns: Sequence[npt.NDArray[np.intp]]) -> "Contents":
@@ -104,7 +110,7 @@ class Contents:
 
     def draw(self, toys: int, random: np.random.Generator) -> Sequence[Array | csc_array]:
         """The events in each cell of each toy, as a sum of matrices of shape (toys, cells)."""
-        if self.single:
+        if self.members is not None:
             return draw_single(np.maximum(self.means, 0.0), toys, random)
         return [self.draw_bins(toys, random)]
 
@@ -130,6 +136,21 @@ class Contents:
         return q @ vectors, np.maximum(values, -1.0)
 
 
+@dataclass(frozen=True)
+class EventSamples:
+    """The samples of single events."""
+
+    labels: npt.NDArray[np.intp]
+    """The sample of each event, shape (events,)."""
+    common: Array
+    """C as in :class:`Contents`, shape (samples,)."""
+
+    def members(self, start: int, n: int) -> csr_array:
+        """:attr:`Contents.members` of ``n`` events from ``start`` on."""
+        places = self.labels[start : start + n], np.arange(n + 1)
+        return csr_array((np.ones(n), *places), shape=(n, len(self.common)))
+
+
 def correlated(changes: Array, variances: Array, along: Array, values: Array) -> Array:
     """What is added to independent changes of bins for the covariance of :class:`Contents`, shape (toys, bins).
 
@@ -148,17 +169,20 @@ def correlated(changes: Array, variances: Array, along: Array, values: Array) ->
 class ToySums:
     """Sums over the events of toys at several points (*probes*), to which cells are added in blocks."""
 
-    def __init__(self, n_points: int, n_probes: int, n_toys: int, n_events: float) -> None:
+    def __init__(self, n_points: int, n_probes: int, n_toys: int, n_events: float, n_samples: int = 0) -> None:
         """
         :param n_points: the number of points of the sums
         :param n_toys: at each probe
         :param n_events: the largest mean number of events in a toy
+        :param n_samples: the number of samples of single events
         """
         self.sizes = np.zeros((n_probes, n_toys))
         """The number of events of each toy."""
         self._allowed = max(TOLERANCE**2, PRECISION**2 * n_events)
         self._directions = np.zeros((n_points, 0))
         self._means, self._along = np.zeros((n_probes, n_points)), np.zeros((n_probes, n_toys, 0), dtype=np.float32)
+        self._of_samples = np.zeros((n_probes, n_toys, n_samples), dtype=np.float32)
+        self._moments, self._along_samples = np.zeros((2, n_probes, n_samples)), np.zeros((n_probes, n_samples, 0))
 
     @property
     def n_toys(self) -> int:
@@ -175,19 +199,46 @@ class ToySums:
         variances = np.max([content.variances for content in contents], axis=0)
         self._directions = extended(self._directions, logs, variances, share * self._allowed)
         new = self._directions.shape[1] - self._along.shape[2]
-        self._along = np.pad(self._along, ((0, 0), (0, 0), (0, new))) if new else self._along
-        self._means += np.maximum([content.means for content in contents], 0.0) @ logs.T
-        return np.ascontiguousarray((self._directions.T @ logs).T)
+        if new:
+            wider = ((0, 0), (0, 0), (0, new))
+            self._along, self._along_samples = np.pad(self._along, wider), np.pad(self._along_samples, wider)
+        means = np.maximum([content.means for content in contents], 0.0)
+        self._means += means @ logs.T
+        along = np.ascontiguousarray((self._directions.T @ logs).T)
+        members = contents[0].members
+        if members is not None:
+            self._moments += np.stack([means @ members, np.square(means) @ members])
+            self._along_samples += np.stack([members.T @ (own[:, np.newaxis] * along) for own in means])
+        return along
 
-    def add(self, probe: int, toys: slice, counts: Sequence[Array | csc_array], along: Array, means: Array) -> None:
+    def add(
+        self, probe: int, toys: slice, counts: Sequence[Array | csc_array], along: Array, contents: Contents
+    ) -> None:
         """Add events of some cells to some toys.
 
         :param counts: a sum of matrices of shape (toys, cells)
         :param along: of these cells, from :meth:`extend`
-        :param means: of the numbers of events in them, shape (cells,)
+        :param contents: of these cells at the probe
         """
         self.sizes[probe, toys] += sum(part.sum(axis=1) for part in counts)
-        self._along[probe, toys] += sum(part @ along for part in counts) - np.maximum(means, 0.0) @ along
+        self._along[probe, toys] += sum(part @ along for part in counts) - np.maximum(contents.means, 0.0) @ along
+        if contents.members is not None:
+            self._of_samples[probe, toys] += sum((part @ contents.members).toarray() for part in counts)
+
+    def correlate(self, common: Array) -> Array:
+        """Let the single events of each sample fluctuate together, after all have been added.
+
+        :param common: C of the samples, shape (samples,)
+        :return: how much larger the variances of the numbers of events are then, shape (probes,)
+        """
+        means, squares = self._moments
+        independent, together = means + squares, means + np.maximum(squares + common * np.square(means), 0.0)
+        factors = np.sqrt(np.divide(together, independent, out=np.ones_like(means), where=means > 0.0))
+        for k, (mean, factor) in enumerate(zip(means, factors, strict=True)):
+            more = np.maximum(mean + factor * (self._of_samples[k] - mean), 0.0) - self._of_samples[k]
+            self.sizes[k] += more.sum(axis=1)
+            self._along[k] += more @ (self._along_samples[k] / np.where(mean > 0.0, mean, 1.0)[:, np.newaxis])
+        return np.asarray((together - independent).sum(axis=1))
 
     def at(self, probe: int) -> Array:
         """The sums of the log ratios over the toys of a probe, shape (points, toys)."""
@@ -221,7 +272,7 @@ def add_events(
         for toys in _slices(sums[0].n_toys, ENTRIES // int(ends[-1])):
             counts = joined.draw(toys.stop - toys.start, random)
             for own, along, content, start, end in zip(sums, each, together, starts, ends, strict=True):
-                own.add(k, toys, [part[:, start:end] for part in counts], along, content.means)
+                own.add(k, toys, [part[:, start:end] for part in counts], along, content)
     return np.array(found)
 
 
