@@ -1,7 +1,7 @@
 """How often the limits of one run include the true point, for data from the events of other runs.
 
     python benchmarks/coverage.py RUN RUN ... [--methods rate,histogram,sally,derivatives] [--luminosities 139,556]
-        [--fresh N] [--sets N] [--zoom FACTOR] [--toys]
+        [--fresh N] [--sets N] [--zoom FACTOR] [--points N] [--toys]
 
 RUN are the folders of finished runs of one study with different seeds (`mmc run`). Each gives its networks. By default
 its own events also give the rate, the templates and the calibration. With `--fresh N`, N simulations of the same size
@@ -13,7 +13,8 @@ Prints one JSON object: for each luminosity in fb^-1, method and confidence leve
 error, with the statistical error of the simulation in the limits (`with`) and `without` it, and the smallest and the
 largest coverage of a single network. The standard error is from the spread between networks, over which that between
 simulations is averaged. At a high luminosity the region is small: `--zoom 2` halves the ranges of the grid, whose steps
-would otherwise make regions too large. With `--toys` the critical values are from toys, and there is only `with`.
+would otherwise make regions too large. `--points 13` makes the grid coarser, for speed. With `--toys` the critical
+values are from toys, and there is only `with`.
 """
 
 import argparse
@@ -113,6 +114,7 @@ def main() -> None:
     parser.add_argument("--fresh", type=int, default=0, help="so many simulations for each network, from other runs")
     parser.add_argument("--sets", type=int, default=1000, help="so many data sets for each likelihood")
     parser.add_argument("--zoom", type=float, default=1.0, help="divide the ranges of the grid by this factor")
+    parser.add_argument("--points", type=int, help="points of the grid along each parameter")
     parser.add_argument("--toys", action="store_true", help="limits with critical values from toys")
     parser.add_argument("--training-error", action="store_true", help="limits that include the error of the training")
     arguments = parser.parse_args()
@@ -140,7 +142,7 @@ def _measured(
         limits = replace(
             _limits(run),
             luminosity_pb=1000.0 * float(luminosity),
-            grid=_zoomed(_limits(run).grid, arguments.zoom),
+            grid=_grid(_limits(run).grid, arguments),
             confidence="toys" if arguments.toys else "asymptotic",
         )
         problems = [LimitProblem.of(file, limits) for file in files]
@@ -316,12 +318,13 @@ def _limits(run: Path) -> LimitSettings:
     return from_json(BaselineSettings, _settings(run, "baselines", "rate")).limits
 
 
-def _zoomed(grid: Mapping[str, GridAxis], factor: float) -> dict[str, GridAxis]:
+def _grid(grid: Mapping[str, GridAxis], arguments: Any) -> dict[str, GridAxis]:
     """Ranges about the same centre."""
     found = {}
     for name, axis in grid.items():
-        centre, half = sum(axis.range) / 2.0, (axis.range[1] - axis.range[0]) / (2.0 * factor)
-        found[name] = replace(axis, range=(centre - half, centre + half))
+        centre, half = sum(axis.range) / 2.0, (axis.range[1] - axis.range[0]) / (2.0 * arguments.zoom)
+        points = arguments.points or axis.points
+        found[name] = replace(axis, range=(centre - half, centre + half), points=points)
     return found
 
 
