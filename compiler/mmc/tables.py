@@ -55,6 +55,27 @@ def region_size(region: Mapping[str, Any], level: str) -> str:
     return f"{100 * region['allowed_area'][level]:.{digits}f}{told} %"
 
 
+def with_error(value: float, error: float | None) -> str:
+    """A number with its standard error, if that is known.
+
+    >>> with_error(0.25, 0.002), with_error(0.25, None)
+    ('0.25 ± 0.002', '0.25')
+    """
+    return number(value) + ("" if error is None else f" ± {number(error, 1)}")
+
+
+def interval_ends(region: Mapping[str, Any], parameter: str, level: str) -> str:
+    """The intervals of a parameter, with the standard errors of their ends if these are known; a dash without any.
+
+    >>> region = {"intervals": {"c": {"0.95": [[-1.0, 0.25]]}}, "interval_errors": {"c": {"0.95": [[0.01, 0.002]]}}}
+    >>> interval_ends(region, "c", "0.95"), interval_ends(region, "d", "0.95")
+    ('-1 ± 0.01 … 0.25 ± 0.002', '–')
+    """
+    ends, errors = (region.get(key, {}).get(parameter, {}).get(level, []) for key in ("intervals", "interval_errors"))
+    each = zip(ends, errors or [(None, None)] * len(ends), strict=True)
+    return ", ".join(" … ".join(map(with_error, own, error)) for own, error in each) or "–"
+
+
 def critical_values(toys: Mapping[str, Any]) -> list[str]:
     """The range of critical values from toys at each level, with the mean error and the asymptotic range.
 

@@ -32,7 +32,7 @@ from mmc.files import Folder
 from mmc.locks import BUNDLE, RUN, Lock, held
 from mmc.printing import say
 from mmc.processes import EXIT_FULL, end_with_parent, killed_by, path_with_mmc, stopping_signals
-from mmc.tables import critical_values, duration, region_size, table, toys_in_words
+from mmc.tables import critical_values, duration, interval_ends, region_size, table, toys_in_words
 
 POLL_S = 0.2
 CLEAR = "\x1b[K"
@@ -245,8 +245,7 @@ def _intervals_table(limits: Sequence[Mapping[str, Any]]) -> list[str]:
     level = max(limits[0]["confidence_levels"])
     rows = [(f"at {100 * level:g} %", *(entry["name"] for entry in limits))]
     for name in limits[0]["best_fit"]:
-        found = [entry["intervals"][name].get(str(level), []) for entry in limits]
-        rows.append((name, *(", ".join(f"{low:.3g} … {high:.3g}" for low, high in ends) or "–" for ends in found)))
+        rows.append((name, *(interval_ends(entry, name, str(level)) for entry in limits)))
     return table([*rows, ("closure", *(entry["verdict"] for entry in limits))])
 
 

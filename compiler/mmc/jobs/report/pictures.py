@@ -22,7 +22,7 @@ from mmc.jobs.report.figures import COLORS, Curve
 from mmc.jobs.report.fisher import Information, ellipse_figure
 from mmc.jobs.report.results import KINDS, Grid
 from mmc.jobs.statistics.closure.registry import TESTS
-from mmc.tables import coverages, percent, region_size, toys_in_words
+from mmc.tables import coverages, percent, region_size, toys_in_words, with_error
 
 MOST_PAIRS = 21
 """The largest number of figures of Fisher information, one for each pair of parameters: all pairs of seven."""
@@ -210,14 +210,24 @@ def _scans(
             text = f"The regions at {percent(settings.style.level)}."
             yield name, Picture("limits", title, text, figure)
             continue
-        found = {
-            entry: {**limits[entry], "intervals": {over[0]: limits[entry]["scans"]["scans"][k]["intervals"]}}
-            for entry in marks
-        }
+        found = {entry: _of_scan(limits[entry], k) for entry in marks}
         ends = np.array(limits[scanned[0]["name"]]["scans"]["ranges"][over[0]])
         figure = figures.profile_figure(lines, over[0], labels[over[0]], levels, truth)
         text = _interval_text(found, marks, over[0], ends)
         yield name, Picture("profiles", f"Scan over {over[0]}{suffix}", text, figure)
+
+
+def _of_scan(limits: Mapping[str, Any], k: int) -> dict[str, Any]:
+    """Limits with the intervals of a scan over one parameter; their errors are known if those of the limits are from
+    this scan."""
+    scan = limits["scans"]["scans"][k]
+    (name,) = scan["over"]
+    same = limits["intervals"].get(name) == scan["intervals"]
+    return {
+        **limits,
+        "intervals": {name: scan["intervals"]},
+        "interval_errors": limits["interval_errors"] if same else {},
+    }
 
 
 def _mark(verdict: str) -> str:
@@ -278,7 +288,8 @@ def _interval_text(
     parts = []
     for name, record in found.items():
         level, intervals = max(record["intervals"][parameter].items(), key=lambda item: float(item[0]))
-        parts.append(f"{name} {interval_words(intervals, (axis[0], axis[-1]))}{marks[name]}")
+        errors = record["interval_errors"].get(parameter, {}).get(level, ())
+        parts.append(f"{name} {interval_words(intervals, (axis[0], axis[-1]), errors)}{marks[name]}")
     return f"{parameter} at {percent(float(level))}: {'; '.join(parts)}."
 
 
@@ -296,14 +307,10 @@ def interval_words(
         return "none on the grid"
     known: Sequence[Sequence[float | None]] = errors or [(None, None)] * len(intervals)
     return ", ".join(
-        f"{'←' if low <= edges[0] else _with_error(low, low_error)} … "
-        f"{'→' if high >= edges[1] else _with_error(high, high_error)}"
+        f"{'←' if low <= edges[0] else with_error(low, low_error)} … "
+        f"{'→' if high >= edges[1] else with_error(high, high_error)}"
         for (low, high), (low_error, high_error) in zip(intervals, known, strict=True)
     )
-
-
-def _with_error(value: float, error: float | None) -> str:
-    return f"{value:.3g}" if error is None else f"{value:.3g} ± {error:.1g}"
 
 
 def interval_width(intervals: Sequence[Sequence[float]], edges: tuple[float, float]) -> float | None:

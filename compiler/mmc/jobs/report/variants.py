@@ -10,7 +10,7 @@ from typing import Any
 from mmc.compiler.settings.encoding import to_json
 from mmc.compiler.settings.variants import VariantEntry
 from mmc.jobs.report.results import KINDS
-from mmc.tables import number, percent, region_size, table
+from mmc.tables import interval_ends, number, percent, region_size, table
 
 FORMAT = "mmc-variants/1.0"
 REGION = (
@@ -101,12 +101,6 @@ def area(limit: Mapping[str, Any], level: str) -> str:
     return region_size(limit, level) if level in limit.get("allowed_fraction", {}) else NO_INTERVAL
 
 
-def interval(limit: Mapping[str, Any], parameter: str, level: str) -> str:
-    """The intervals of a parameter at a level."""
-    found = limit.get("intervals", {}).get(parameter, {}).get(level, [])
-    return ", ".join(f"{number(low)} … {number(high)}" for low, high in found) or NO_INTERVAL
-
-
 def text_table(variants: Mapping[str, Any]) -> list[str]:
     """For a terminal: a line for each variant and method, with what is allowed at the highest level."""
     of_levels, names, varied = levels(variants), parameters(variants), paths(variants)
@@ -118,7 +112,7 @@ def text_table(variants: Mapping[str, Any]) -> list[str]:
     for variant, entry in variants.items():
         for k, limit in enumerate(entry["limits"]):
             head = (variant, *_values(entry, varied)) if k == 0 else ("",) * (1 + len(varied))
-            found = (interval(limit, name, last) for name in names)
+            found = (interval_ends(limit, name, last) for name in names)
             edge = "reaches the edge" if limit["touches_edge"] else ""
             rows.append((*head, limit["name"], limit["verdict"] or NO_INTERVAL, area(limit, last), *found, edge))
     return table(rows)

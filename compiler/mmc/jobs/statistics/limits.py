@@ -24,7 +24,7 @@ from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.allowed_areas import allowed_areas
 from mmc.jobs.statistics.between_points import highest, maximum
 from mmc.jobs.statistics.critical import CriticalValues
-from mmc.jobs.statistics.jackknife import standard_error
+from mmc.jobs.statistics.interval_errors import end_errors, interval_errors, standard_error_of
 from mmc.jobs.statistics.projections import Intervals, each_intervals, intervals, profiles, projections, slice_through
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
@@ -83,12 +83,22 @@ class Cloud(Grid):
 
     places: Array = field(default_factory=lambda: np.zeros((0, 0)))
     """Shape (points, parameters)."""
+    n_ends: int = 0
+    """So many of the points, the last ones, are ends of intervals."""
 
     @classmethod
-    def among(cls, box: Box, parameters: Sequence[str], center: tuple[float, ...] | None, places: Array) -> "Cloud":
-        """These points in a box."""
-        ends = zip(parameters, np.stack([box.low, box.high], axis=1), strict=True)
-        return cls(dict(ends), center, places)
+    def among(
+        cls,
+        box: Box,
+        parameters: Sequence[str],
+        center: tuple[float, ...] | None,
+        places: Array,
+        ends: Array | None = None,
+    ) -> "Cloud":
+        """These points in a box, and ends of intervals."""
+        axes = dict(zip(parameters, np.stack([box.low, box.high], axis=1), strict=True))
+        every = places if ends is None else np.concatenate([places, ends])
+        return cls(axes, center, every, len(every) - len(places))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -229,8 +239,8 @@ class Limits:
         The fraction of the points in :meth:`allowed` is larger if they are few, as it counts the edges of the grid.
         Without a grid, the fraction of the points: the closure tests compare regions by it.
         """
-        if not self.has_grid:
-            return float(self.allowed(level).mean())
+        if isinstance(self.grid, Cloud):
+            return float(self.allowed(level)[: len(self.grid.places) - self.grid.n_ends].mean())
         return float(allowed_areas(self.on_grid[np.newaxis], self.dof, [level])[0, 0])
 
     def summary(self, levels: Sequence[float]) -> dict[str, Any]:
@@ -281,11 +291,11 @@ class Limits:
     def _regions(self, levels: Sequence[float]) -> dict[str, Any]:
         """Allowed fraction of the points, area and profiled intervals, the last two with statistical errors.
 
-        Without a grid there are only the intervals of the scans, which include the error of the simulation.
+        Without a grid there are only the intervals of the scans.
         """
         if not self.has_grid:
             known = {} if self.scans is None else self.scans.intervals()
-            return {**_NO_REGIONS, "intervals": known}
+            return {**_NO_REGIONS, "intervals": known, "interval_errors": self._end_errors}
         own = allowed_areas(self.on_grid[np.newaxis], self.dof, levels)[:, 0]
         found: dict[str, Any] = {
             "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
@@ -298,9 +308,9 @@ class Limits:
             left_out, shifted = self._other_ratios
             areas = [allowed_areas(others, self.dof, levels) for others in (left_out, shifted)]
             for level, area, *others in zip(levels, own, *areas, strict=True):
-                found["allowed_area_error"][str(level)] = float(_error(area, *others))
+                found["allowed_area_error"][str(level)] = float(standard_error_of(area, *others))
             each = [self._intervals_of(others, levels) for others in (left_out, shifted)]
-            found["interval_errors"] = _errors(found["intervals"], *each)
+            found["interval_errors"] = interval_errors(found["intervals"], *each)
         return found
 
     @property
@@ -310,6 +320,16 @@ class Limits:
         others = [each for each in (self.replicas, self.varied) if each is not None]
         own = _known(self.log_likelihood)
         return self.critical is not None or any(bool((_known(each) != own).any()) for each in others)
+
+    @property
+    def _end_errors(self) -> Intervals:
+        """The standard errors of the ends of intervals that scans have found."""
+        if self.scans is None or not self._has_errors:
+            return {}
+        none: Array = np.empty((0, len(self.log_likelihood)))
+        left_out, shifted = (none if each is None else each for each in (self.replicas, self.varied))
+        others = left_out, shifted
+        return end_errors(self.scans, self.grid.points, self.log_likelihood, others, self.per_simulated)
 
     @property
     def _other_ratios(self) -> tuple[Array, Array]:
@@ -352,24 +372,6 @@ class Limits:
         ratio = self.on_grid
         found = {"p_values": self.p_values.reshape(self.grid.shape), "log_likelihood_ratio": ratio}
         return found | projections(list(self.grid.axes), ratio, self.grid.slice_point) | scanned
-
-
-def _error(value: Any, replicas: Sequence[Any] | Array, shifted: Sequence[Any] | Array) -> Any:
-    """The standard error of a value from the simulated events, by a jackknife, from the critical values, and from the
-    numbers of events that pass and the integration of the cross sections."""
-    variance = np.square(standard_error(replicas)) if len(replicas) else np.zeros(np.shape(value))
-    return np.sqrt(variance + sum(np.square(np.array(other) - np.array(value)) for other in shifted))
-
-
-def _errors(found: Intervals, replicas: Sequence[Intervals], shifted: Sequence[Intervals]) -> Intervals:
-    """The standard errors of the ends of intervals; left out where the number of intervals is not stable."""
-    errors: Intervals = {}
-    for name, levels in found.items():
-        for level, ends in levels.items():
-            left_out, moved = ([entry[name][level] for entry in others] for others in (replicas, shifted))
-            if ends and all(len(other) == len(ends) for other in [*left_out, *moved]):
-                errors.setdefault(name, {})[level] = _error(ends, left_out, moved).tolist()
-    return errors
 
 
 def _known(log_likelihoods: Array) -> Array:

@@ -50,6 +50,27 @@ def test_scans_give_the_intervals_of_a_fine_grid(tmp_path: Path, toy_events: Pat
     assert found["closure"]["verdicts"]["minimum"] == "passed"
 
 
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_without_a_grid_the_ends_of_intervals_have_the_errors_of_a_fine_grid(
+    tmp_path: Path, toy_events: Path, baseline: str
+) -> None:
+    """From the numbers of events and the integration of the cross sections, of a profile and of MINOS."""
+    events, found = shutil.copytree(toy_events, tmp_path / "events"), []
+    content = json.loads((events / "events.json").read_text())
+    content["samples"][1]["integration_error"] = 0.05
+    (events / "events.json").write_text(json.dumps(content))
+    for grid in ({name: {"range": [-0.8, 0.8], "points": 41} for name in RANGES}, {}):
+        learning = Learning(tmp_path / f"{len(grid)}", events, ranges=RANGES, scans=[{"over": ["c1"], "points": 9}])
+        learning.evaluation |= {"theta_true": {"c1": 0.1, "c2": 0.0}, "grid": grid}
+        found.append(record(learning.baseline(baseline, **BASELINES[baseline]))["interval_errors"])
+    on_grid, alone = found
+    assert set(alone) == {"c1", "c2"} - ({"c2"} if baseline == "rate" else set())  # a rate has no MINOS intervals
+    for name, levels in alone.items():
+        assert set(levels) == {"0.68", "0.95"}
+        for level, errors in levels.items():
+            np.testing.assert_allclose(errors, on_grid[name][level], rtol=0.02)
+
+
 @pytest.mark.parametrize("method", ["sally", "carl"])
 def test_without_a_grid_estimators_are_scanned_and_tested(tmp_path: Path, toy_events: Path, method: str) -> None:
     scans = [{"over": ["c1"], "points": 5}, {"over": ["c1", "c2"], "points": 3}]

@@ -62,8 +62,8 @@ def _scanned(problem: LimitProblem, own: LimitProblem, every: Mapping[str, Surfa
         log.info("%s: %d scans, best fit %s", name or "expected", len(problem.scans), found[name].best_fit)
     if not isinstance(problem.grid, Cloud):
         return replace(problem, scanned=found)
-    places = region_of(box, found.values(), max(problem.levels))
-    cloud = Cloud.among(box, list(problem.grid.axes), problem.grid.center, places)
+    places, ends = region_of(box, found.values(), max(problem.levels)), ends_of(found.values())
+    cloud = Cloud.among(box, list(problem.grid.axes), problem.grid.center, places, ends)
     return replace(problem, scanned=found, grid=cloud)
 
 
@@ -71,6 +71,11 @@ def region_of(box: Box, found: Iterable[Scans], level: float) -> Array:
     """Points in the confidence region of the first of some likelihoods, and the best fits of all; where limits have no
     grid."""
     return np.concatenate([*_places(box, found, level)])
+
+
+def ends_of(found: Iterable[Scans]) -> Array:
+    """The ends of the intervals of all likelihoods."""
+    return np.concatenate([scans.end_points for scans in found])
 
 
 def _places(box: Box, found: Iterable[Scans], level: float) -> Iterable[Array]:

@@ -1,7 +1,8 @@
 """What a minimiser and scans say of a likelihood with many parameters."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,16 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class End:
+    """An end of an interval of a parameter, with all others fitted."""
+
+    point: Array
+    """Shape (parameters,)."""
+    slope: float
+    """The derivative of -2 ln λ by the parameter."""
+
+
+@dataclass(frozen=True)
 class Scans:
     """The best fit and all scans of one likelihood."""
 
@@ -118,6 +129,8 @@ class Scans:
     box: Box
     fit: Fit
     curves: tuple[Curve, ...]
+    ends: Mapping[str, Mapping[str, list[list[End | None]]]] = field(default_factory=dict)
+    """Those of :meth:`intervals`; None at an end of the range."""
 
     @property
     def best_fit(self) -> dict[str, float]:
@@ -155,6 +168,12 @@ class Scans:
         """The interval of each parameter with all others fitted: from its scan, or else from MINOS."""
         scanned = {c.scan.over[0]: c.intervals for c in self.curves if c.intervals and c.scan.others is None}
         return {name: scanned.get(name, self.fit.minos_intervals(k)) for k, name in enumerate(self.names)}
+
+    @property
+    def end_points(self) -> Array:
+        """The points of all ends, shape (ends, parameters)."""
+        each = [end for levels in self.ends.values() for ends in levels.values() for end in chain.from_iterable(ends)]
+        return np.reshape([end.point for end in each if end is not None], (-1, len(self.names)))
 
     def summary(self) -> dict[str, Any]:
         """The entries of result files."""

@@ -5,7 +5,8 @@ likelihood, whose -2 ln λ follows a χ² distribution with as many degrees of f
 fixed others it is relative to the best point of the scan, as the slices of a grid are.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,8 +18,8 @@ from mmc.compiler.settings.limits import LikelihoodScan
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.fit import Fitter
-from mmc.jobs.statistics.scanning.minimum import Function, Gradient, Minimiser
-from mmc.jobs.statistics.scanning.outcome import Curve, Fit, Scans
+from mmc.jobs.statistics.scanning.minimum import STEP, Function, Gradient, Minimiser
+from mmc.jobs.statistics.scanning.outcome import Curve, End, Fit, Scans
 
 NEAR = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
 """A scan over one parameter has more points at these distances from each minimum, in standard deviations."""
@@ -64,7 +65,8 @@ def run_scans(
         fit = fitter.fit(starts)
         try:
             scanner = _Scanner(fitter.relative(fit), box, names, fit, levels=levels, last=attempt == ATTEMPTS - 1)
-            return Scans(tuple(names), box, fit, tuple(scanner.curves(scans)))
+            found = Scans(tuple(names), box, fit, tuple(scanner.curves(scans)))
+            return replace(found, ends=scanner.ends(found))
         except _BetterError as better:
             starts.append(better.point)
     raise AssertionError("the last attempt raises nothing")
@@ -76,11 +78,25 @@ class _Scanner:
     ) -> None:
         self._minimiser, self._box, self._names = relative, box, list(names)
         self._fit, self._levels, self._last = fit, levels, last
-        self._lines: dict[Any, tuple[Array, Array, int]] = {}
 
     def curves(self, scans: Sequence[LikelihoodScan]) -> Iterator[Curve]:
         for scan in scans:
             yield self._line_curve(scan) if len(scan.over) == 1 else self._plane_curve(scan)
+
+    def ends(self, found: Scans) -> Mapping[str, Mapping[str, list[list[End | None]]]]:
+        """:attr:`Scans.ends` of these scans."""
+        return {
+            name: {level: [[self._end(k, place) for place in own] for own in each] for level, each in levels.items()}
+            for k, (name, levels) in enumerate(found.intervals().items())
+        }
+
+    def _end(self, k: int, place: float) -> End | None:
+        if not self._box.low[k] < place < self._box.high[k]:
+            return None
+        point = self._value([k], [place], None, self._fit.minima).point
+        step = STEP * self._box.half[k] * (np.arange(len(point)) == k)
+        down, up = self._minimiser.value(np.stack([point - step, point + step]))
+        return End(point, float(up - down) / (2.0 * float(step[k])))
 
     def _others(self, scan: LikelihoodScan) -> Array | None:
         """The point at which others are fixed; None if they are fitted."""
