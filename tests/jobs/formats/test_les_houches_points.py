@@ -16,3 +16,12 @@ def test_declarations_in_a_comment_count_where_no_others_are(comment: str, own: 
     else:
         with pytest.raises(StepError, match=r"^x\.lhe was reweighted at dim6 2 = 3 for 'w', where the study has 1: "):
             check_points(head, "sm", expected, "x.lhe")
+
+
+def test_a_card_without_a_parameter() -> None:
+    """It may be that of another model, with which the events were sampled where the parameter is 0."""
+    head = "<slha>Block sminputs\n1 132.0</slha>"
+    expected = {"sm": {"dim6 2": 0.0}, "w": {"dim6 2": 1.0}}
+    assert check_points(head, "sm", expected, "x.lhe") == check_points("", "w", expected, "x.lhe") == []
+    (warning,) = check_points(head, "w", expected, "x.lhe")
+    assert warning.startswith("the param card in x.lhe has no dim6 2, which is 1 at 'w': were the events made with")

@@ -31,6 +31,35 @@ def test_a_cross_section_that_is_not_positive_is_said(toy_events: Path, tmp_path
     assert found["warnings"] == [f"the cross section at benchmark 'b1' is not positive: {value:.3g} pb"]
 
 
+@pytest.mark.parametrize("benchmarks", [["b1"], ["sm", "b1", "b2"]])
+def test_one_event_that_makes_much_of_a_cross_section(toy_events: Path, tmp_path: Path, benchmarks: list[str]) -> None:
+    path = Path(shutil.copytree(toy_events, tmp_path / "changed")) / "events.h5"
+    with h5py.File(path, "r+") as file:
+        names = [name.decode() for name in file["benchmarks/names"][()]]
+        columns, weights = [names.index(name) for name in benchmarks], file["samples/weights"][()]
+        origin = file["samples/sampling_benchmarks"][()]
+        factors = np.bincount(origin)[origin] / len(origin)
+        k = int(np.argmax(origin == names.index("sm")))
+        total = (factors[:, np.newaxis] * weights).sum(axis=0)
+        weights[k, columns] = total[columns] / factors[k]  # as much as all other events together
+        file["samples/weights"][...] = weights
+    more = "" if len(benchmarks) == 1 else ", and more than 10% at 2 other benchmarks"
+    found = event_record(path)["warnings"]
+    told = [text for text in found if text.startswith("one event of 8,000 makes 50% of the cross section at ")]
+    assert len(told) == 1 and told[0].endswith(f"{more}: check its weights, or generate more events near there")
+
+
+def test_weights_that_were_not_reweighted(toy_events: Path, tmp_path: Path) -> None:
+    """A reweighting without an entry that it changes writes the nominal weights again."""
+    path = Path(shutil.copytree(toy_events, tmp_path / "changed")) / "events.h5"
+    with h5py.File(path, "r+") as file:
+        weights, origin = file["samples/weights"][()], file["samples/sampling_benchmarks"][()]
+        weights[:, 1] = weights[np.arange(len(weights)), origin] * (1.0 + 1e-7 * (np.arange(len(weights)) % 3))
+        file["samples/weights"][...] = weights
+    (warning,) = [text for text in event_record(path)["warnings"] if "benchmark 'b1' are" in text]
+    assert warning.endswith("there, or the events were not reweighted to this benchmark")
+
+
 def test_an_uncertainty_leaves_the_sign_of_the_cross_section(uncertain: Path, tmp_path: Path) -> None:
     assert event_record(uncertain / "events.h5")["warnings"] == []
     path = _changed(uncertain, tmp_path, "tilt_nuisance_param_0_benchmark_1", -0.5)

@@ -418,6 +418,28 @@ def test_what_is_assumed_of_a_set_is_a_warning(monkeypatch: pytest.MonkeyPatch) 
     assert import_events._check_uncertainties(settings, Path("x.lhe"), content) == ["a"]
 
 
+@pytest.mark.parametrize("factor", [0.0, 0.6])
+@pytest.mark.parametrize("background", [False, True])
+def test_weights_that_a_shower_changed(tmp_path: Path, configured: Path, factor: float, background: bool) -> None:
+    """A shower vetoes events with weight 0, or merges with weights, and the events would keep their own weights."""
+    weights = [{}] * 6 if background else VARYING
+    factors = [factor, 1.0, 1.0] * 2
+    events = "".join(
+        f"E {k} 1 2\nU GEV MM\nW {f} {f * float(r)}\nP 1 {k}\n"
+        for k, (f, r) in enumerate(zip(factors, RATIOS, strict=True))
+    )
+    (tmp_path / "sm.hepmc").write_text(HEPMC.format(events=events))
+    files = {
+        "file_lhe": write_lhe(tmp_path / "sm.lhe", weights, own="0.25", cross_section=1.5),
+        "file_x": tmp_path / "sm.hepmc",
+    }
+    settings = _settings(hepmc="file_x", background=background)
+    line = _refused_folder(tmp_path).refusal("import_events", "x", settings, setup=configured, **files)
+    assert line.startswith(
+        "2 of 6 events in sm.hepmc have other weights than in sm.lhe, which mmc uses: where a shower"
+    )
+
+
 @pytest.mark.parametrize(("n_same", "n_shifted"), [(99, 0), (70, 0), (50, 5), (70, 20), (40, 0)])
 def test_energies_that_a_shower_changed(monkeypatch: pytest.MonkeyPatch, n_same: int, n_shifted: int) -> None:
     found = same_events.Comparison(100, n_same, n_shifted, "energies of the incoming partons")

@@ -36,7 +36,8 @@ def check_points(
     :param header: the text before the first event
     :param expected: values of the param card by benchmark and entry, as in ``dim6 2``
     :param names: the names of benchmarks in the file, where they differ
-    :returns: a warning for each entry that is no parameter of the study and differs between the benchmarks
+    :returns: a warning for each entry that is no parameter of the study and differs between the benchmarks, or that the
+        param card does not have although it is not 0 at the sampled benchmark
     :raises StepError: when a point of the file differs from the benchmark of the study, a weight is declared at two
         points, or MadGraph computes a parameter of the study from others
     """
@@ -64,7 +65,13 @@ def check_points(
                     f"{file} was {done} at {place} = {written:g} for {benchmark!r}, where the study has {value:g}: "
                     "correct the benchmark, or `lha_block`, `lha_id` and `transform` of its parameters"
                 )
-    return _further({name: points[name] for name in expected if name in points}, expected, sampled, file)
+    held = points.get(sampled, {})
+    unknown = [place for place, value in expected.get(sampled, {}).items() if held and value and place not in held]
+    return [
+        f"the param card in {file} has no {place}, which is {expected[sampled][place]:g} at {sampled!r}: were the "
+        "events made with another model, or are `lha_block` and `lha_id` those of another entry?"
+        for place in unknown
+    ] + _further({name: points[name] for name in expected if name in points}, expected, sampled, file)
 
 
 def _further(

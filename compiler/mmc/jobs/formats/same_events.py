@@ -92,6 +92,21 @@ def compare(generated: EventTable, found: Floats) -> Comparison | None:
     return None
 
 
+def n_changed(generated: EventTable, found: Floats) -> int:
+    """The number of unweighted events whose weights were changed, as by a shower that vetoes or merges events with
+    weights; 0 if the generated events have weights of several sizes.
+
+    :param found: as in :func:`compare`; one of these weights must have the same size in all events
+    """
+    apart = [_n_apart(np.abs(weights)) for weights in (generated.own_weights, *found.T)]
+    return 0 if apart[0] else min(apart[1:], default=0)
+
+
+def _n_apart(sizes: Floats) -> int:
+    usual = float(np.median(sizes))
+    return int((np.abs(sizes - usual) > _PRECISIONS[0] * usual).sum())
+
+
 def compare_hard(generated: EventTable, hard: HardProcess) -> Comparison | None:
     """Compare the energies of the incoming partons, which follow from the sum over the outgoing particles.
 

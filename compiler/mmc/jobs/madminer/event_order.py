@@ -55,11 +55,11 @@ def _ordered(tables: Mapping[str, Array]) -> Iterator[str]:
             yield f"the share of events from benchmark {origin} changes along the file"
     for name in ("weights", "observations"):
         for column in tables[name].T:
-            if _changes(_ranks(column)):
+            if _changes(ranks(column)):
                 yield f"the {name} change along the file"
 
 
-def _ranks(values: Array) -> Array:
+def ranks(values: Array) -> Array:
     """The rank of each value; equal values have the mean of their ranks."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2.0)[places]

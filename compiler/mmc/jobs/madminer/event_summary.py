@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mmc.errors import StepError
 from mmc.jobs.madminer import analysis_workarounds
@@ -16,6 +17,10 @@ from mmc.jobs.madminer.event_origins import OriginSums
 from mmc.jobs.madminer.event_rows import block_rows, labels_of, width
 
 EVENTS = "events.h5"
+_LARGE, _FEWEST = 0.1, 100
+"""An event with a larger part of the cross section than this is told, if there are so many events."""
+_SAME = 1e-6
+"""The largest relative difference between weights that are the same; files have seven digits."""
 
 
 def event_record(
@@ -31,7 +36,8 @@ def event_record(
     integration, and not Σ w² alone, as in MadMiner.
 
     ``warnings`` name observables that are missing in some events or constant, benchmarks without a positive cross
-    section, and reweighted events that give less than the cross section.
+    section, with most of it in one event or with the weights of another one, and reweighted events that give less than
+    the cross section.
 
     With events from several benchmarks MadMiner multiplies the weights by each benchmark's share of the signal events:
     cross sections are averaged over the benchmarks, and backgrounds are added.
@@ -56,6 +62,7 @@ def event_record(
     of_samples = np.zeros((max(len(samples), 1), n_physical))
     observables = [_Observable(name) for name in data.observables]
     batch, n_read = block_rows(width(path)), 0
+    sizes = _Sizes(n_physical)
     factors, origins = data._calculate_sampling_factors(), OriginSums(n_physical)  # the last factor is for backgrounds
     for x, weights, origin in data.event_loader(
         batch_size=batch, include_nuisance_parameters=True, return_sampling_ids=True
@@ -67,6 +74,7 @@ def event_record(
         rows = slice(n_read, n_read := n_read + len(weights))
         for k in np.unique(labels[rows]):
             of_samples[k] += weights[labels[rows] == k, :n_physical].sum(axis=0)
+        sizes.add(weights[:, :n_physical], origin)
         origins.add(weights[:, :n_physical] / factors[origin, np.newaxis], origin)
         for observable, values in zip(observables, x.T, strict=True):
             observable.add(values)
@@ -81,7 +89,7 @@ def event_record(
     every_sample = CrossSections.of((), samples, n_physical)
     errors = replace(every_sample, of_samples=of_samples, products=np.diag(sums_of_squares)).covariance().diagonal()
     per_benchmark = dict(zip(names, data.n_events_generated_per_benchmark.tolist(), strict=True))
-    sizes = np.divide(sums**2, sums_of_squares, out=np.zeros_like(sums), where=sums_of_squares > 0.0)
+    effective = np.divide(sums**2, sums_of_squares, out=np.zeros_like(sums), where=sums_of_squares > 0.0)
     return {
         "n_events": int(data.n_samples),
         "per_benchmark": {name: count for name, count in per_benchmark.items() if count},
@@ -91,8 +99,8 @@ def event_record(
             name: [value, error]
             for name, value, error in zip(names, sums.tolist(), np.sqrt(np.maximum(errors, 0.0)).tolist(), strict=True)
         },
-        "effective_sample_size": dict(zip(names, sizes.tolist(), strict=True)),
-        "warnings": [*flaws, *(text for observable in observables for text in observable.flaws)],
+        "effective_sample_size": dict(zip(names, effective.tolist(), strict=True)),
+        "warnings": [*flaws, *sizes.flaws(names), *(text for observable in observables for text in observable.flaws)],
     }
 
 
@@ -112,6 +120,43 @@ def _check_uncertainties(data: Any, sums: Array) -> None:
                 raise StepError(
                     f"the uncertainty {parameter.systematic} makes the cross section {totals[name]:.3g} pb, from "
                     f"{nominal:.3g} pb: its weights ({name}) are those of something else, or are wrong"
+                )
+
+
+class _Sizes:
+    """What is known of the weights at all benchmarks from the events so far."""
+
+    def __init__(self, n_benchmarks: int) -> None:
+        self._n_events, self._n_benchmarks = 0, n_benchmarks
+        self._largest, self._total, self._apart, self._elsewhere = np.zeros((4, n_benchmarks))
+
+    def add(self, weights: Array, origin: npt.NDArray[np.intp]) -> None:
+        """Add some events, shape (events, benchmarks), and the benchmarks at which they were sampled, negative for
+        backgrounds, which have the same weights at all benchmarks."""
+        self._n_events += len(weights)
+        self._largest = np.maximum(self._largest, np.abs(weights).max(axis=0, initial=0.0))
+        self._total = self._total + np.abs(weights).sum(axis=0)
+        is_signal = origin >= 0
+        signal, own = weights[is_signal], weights[is_signal, origin[is_signal]]
+        elsewhere = origin[is_signal, np.newaxis] != np.arange(self._n_benchmarks)
+        self._elsewhere += (elsewhere * np.abs(own)[:, np.newaxis]).sum(axis=0)
+        self._apart = self._apart + np.abs(signal - own[:, np.newaxis]).sum(axis=0)
+
+    def flaws(self, names: Sequence[str]) -> Iterator[str]:
+        """Describe what is wrong with them."""
+        shares = np.divide(self._largest, self._total, out=np.zeros_like(self._total), where=self._total > 0.0)
+        k, n_large = int(np.argmax(shares)), int((shares > _LARGE).sum())
+        if n_large and self._n_events >= _FEWEST:
+            more = f", and more than {_LARGE:.0%} at {n_large - 1} other benchmarks" if n_large > 1 else ""
+            yield (
+                f"one event of {self._n_events:,} makes {shares[k]:.0%} of the cross section at {names[k]!r}{more}: "
+                "check its weights, or generate more events near there"
+            )
+        for name, apart, elsewhere in zip(names, self._apart, self._elsewhere, strict=True):
+            if elsewhere > 0.0 and apart <= _SAME * elsewhere:
+                yield (
+                    f"the weights at benchmark {name!r} are those with which the events were sampled: the process does "
+                    "not depend on what differs there, or the events were not reweighted to this benchmark"
                 )
 
 

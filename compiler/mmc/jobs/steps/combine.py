@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from mmc.compiler.settings.combine import AnalysedJob, CombineGroupSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch
 from mmc.jobs.job import StepJob, read_json, write_json
-from mmc.jobs.madminer.declarations import read_agreeing
+from mmc.jobs.madminer.declarations import Content, read_agreeing
 from mmc.jobs.madminer.event_combination import combine
 from mmc.jobs.madminer.event_summary import EVENTS, event_record
+from mmc.jobs.madminer.files_alike import check_alike
 from mmc.jobs.madminer.morphing_check import check_morphing
 from mmc.jobs.madminer.setup_file import Setup
 from mmc.jobs.readers.regions import events_file
@@ -65,6 +67,7 @@ def run(job: StepJob) -> None:
     paths = [directory / events_file(region) for directory, some in zip(directories, passed, strict=True) if some]
     contents = read_agreeing(Setup.read(job.one("setup")).path, paths)
     used = [(factor, entry) for factor, entry, some in zip(factors, jobs, passed, strict=True) if some]
+    _check_alike([entry for _, entry in used], contents)
     places = {sample: k for k, sample in enumerate(dict.fromkeys(map(_averaged, jobs)))}
     labels, starts = [places[_averaged(entry)] for _, entry in used], _starts(jobs, records)
     combine(
@@ -218,6 +221,16 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
                 f"the events of {name} have a cross section of {other:.4g} pb, and those of {entry.job} one of "
                 f"{value:.4g} pb: {_NOT_AVERAGED}"
             )
+
+
+def _check_alike(jobs: Sequence[AnalysedJob], contents: Sequence[Content]) -> None:
+    """:raises StepError: when the events of jobs that are averaged have different distributions"""
+    averaged: defaultdict[tuple[Any, ...], dict[str, Path]] = defaultdict(dict)
+    for entry, content in zip(jobs, contents, strict=True):
+        averaged[(*_averaged(entry), entry.background)][entry.job] = content.path
+    for (_, _, sampled, background), files in averaged.items():
+        advice = _NOT_AVERAGED if background else f"{_NOT_AVERAGED}, and check the names of the weights of both"
+        check_alike(files, contents[0].physical, sampled, advice, background=background)
 
 
 def check_cuts(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:

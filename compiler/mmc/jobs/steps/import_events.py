@@ -48,6 +48,8 @@ _ADVICE = (
     "name is named under `weights` beside the file"
 )
 
+_MOST_CHANGED = 0.01
+"""At most this part of the events may have weights that a shower changed."""
 _OF_PARTICLES = re.compile(r"""(?<![\w-])([\w-]{1,20})['"]?\s{0,9}:([^,{}]{1,60})""", re.ASCII)
 """A cut of a kind of particles, as in ``{6: 100}``."""
 
@@ -257,27 +259,40 @@ def _same_events(
 
     :param events: the Les Houches file in its normal form
     :returns: a warning if that is not known, or if a part of the energies differ
-    :raises StepError: when they are other events
+    :raises StepError: when they are other events, or their weights were changed
     """
     generated = les_houches_table.read(events)
+    if weights is not None:
+        _check_unchanged(path, source, generated, weights)
     compared = None if weights is None else same_events.compare(generated, weights)
     if compared is None and (hard := hard_process(path)) is not None:
         compared = same_events.compare_hard(generated, hard)
+    if compared is not None and not compared.is_same and not compared.is_doubtful:
+        raise StepError(
+            f"{path.name} holds other events than {source}, or the same events in another order: {compared.told}"
+        )
     if compared is None:
         return [
             f"mmc cannot check that {path.name} has the events of {source} in the same order: no weight that both have "
             "differs from event to event, and not both have the incoming partons"
         ]
-    if compared.is_doubtful and not compared.is_same:
+    if not compared.is_same:
         return [
             f"{path.name} may hold other events than {source}: {compared.told}. A shower may change some of them, as "
             "Pythia does where it gives massless quarks a mass"
         ]
-    if not compared.is_same:
-        raise StepError(
-            f"{path.name} holds other events than {source}, or the same events in another order: {compared.told}"
-        )
     return []
+
+
+def _check_unchanged(path: Path, source: str, generated: les_houches_table.EventTable, weights: Floats) -> None:
+    """:raises StepError: when the weights of the same events are other ones in a file of a shower"""
+    n = same_events.n_changed(generated, weights)
+    if n > _MOST_CHANGED * len(weights):
+        raise StepError(
+            f"{n:,} of {len(weights):,} events in {path.name} have other weights than in {source}, which mmc uses: "
+            "where a shower gives events weight 0, remove them from both files and write `filtered: true`; where it "
+            f"changes events by weights, multiply all weights in {source} by these, and its cross section by their mean"
+        )
 
 
 def _copy_packed(source: Path, out: Path) -> None:
