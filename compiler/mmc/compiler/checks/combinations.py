@@ -33,8 +33,8 @@ MMC564 = Code(
     "A combination is not possible",
     "The data of the regions must be independent. Groups combine samples, and the same data are compared with each of "
     "them; so only regions with other cuts can be combined, or groups of which the study says that they are of "
-    "different data (`independent: true`), each with its own events. An observed event is in one region alone. Toys are "
-    "drawn in the bins of the regions, and no normalisation floats in them.",
+    "different data (`independent: true`), each with its own events. An observed event is in one region alone. Toys "
+    "are drawn in the bins of the regions, and no normalisation floats in them.",
 )
 
 
