@@ -6,11 +6,12 @@ from random import Random
 
 import pytest
 from mmc.cli.main import main
-from mmc.compiler.inputs.observed_events import ObservedError, parse_observed
+from mmc.compiler.inputs.observed_events import ObservedError, n_shared, parse_observed
 
 from tests.support import ROOT
 
 STUDY = (ROOT / "tests" / "bad" / "MMC530_observed_event_without_a_value.yaml").read_text()
+OBSERVED = "  observed: {file: observed.csv}\n"
 
 
 def rows(n: int, times: int = 1) -> str:
@@ -40,6 +41,43 @@ def test_rounded_data_are_no_copies(n_events: int, n_bins: int) -> None:
         n_without_triples += max(Counter(values).values()) == 2
         assert len(parse_observed("m_yy\n" + "".join(f"{value}\n" for value in values), ["m_yy"])) == n_events
     assert n_without_triples > 20 or n_events == 1000
+
+
+def test_rounded_data_of_two_files_share_nothing() -> None:
+    """Values of independent events that are alike by chance, and files of which one has events of the other."""
+    random = Random(2)
+    for n_bins in (50, 400, 3000, 10**6):
+        one, other = ([[float(random.randrange(n_bins))] for _ in range(100)] for _ in range(2))
+        assert n_shared(one, other) == 0
+    assert n_shared(one, other[:70] + one[:30]) == 30
+    assert n_shared(one[:2], one) == 0  # too few
+
+
+@pytest.mark.parametrize(("high", "refused"), [("700.5\n800.5\n900.5\n", True), ("701\n801\n900.5\n", False)])
+def test_events_in_two_regions(high: str, refused: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "low.csv").write_text(rows(30) + "700.5\n800.5\n900.5\n")
+    (tmp_path / "high.csv").write_text(f"m_ll\n{high}")
+    regions = "".join(
+        f"  {name}: {{cuts: [{cut}], observed: {{file: {name}.csv}}}}\n"
+        for name, cut in (("low", "len(j) < 2"), ("high", "len(j) > 1"))
+    )
+    combined = "combinations: {both: {of: [low, high]}}\n"
+    study = tmp_path / "study.yaml"
+    study.write_text(f"{STUDY.replace(OBSERVED, '')}regions:\n{regions}{combined}")
+    main(["validate", str(study)])
+    assert ("error[MMC564]: 3 observed events are in both low and high" in capsys.readouterr().out) is refused
+
+
+@pytest.mark.parametrize("name", ["observed.parquet", "data/observed.npz", "o.H5", "o.root"])
+def test_other_tables(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"PAR1\0")
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY.replace("file: observed.csv", f"file: {name}"))
+    main(["validate", str(study)])
+    assert "observed events are comma-separated text, and" in capsys.readouterr().out
+    with pytest.raises(ObservedError, match=r"^it is not UTF-8 text: write a CSV file$"):
+        parse_observed("PAR1\0", ["m_ll"])
 
 
 def test_events_with_weights() -> None:

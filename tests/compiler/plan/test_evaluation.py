@@ -31,6 +31,7 @@ def test_observed_events_are_read_by_limits_alone(study: dict[str, Any]) -> None
     for stage in ("evaluate", "baselines"):
         assert [(f.name, str(f.path)) for f in plan.stage(stage).files] == [("observed", "inputs/data/seen.csv")]
         assert plan.stage(stage).settings["n_observed"] == 12
+        assert plan.stage(stage).settings["observed_cuts"] == study["cuts"]
     assert not plan.stage("train").files
     others = plan_of(study, "data/seen.csv", seen="other events")
     again = changed(plan, others)

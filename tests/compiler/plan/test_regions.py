@@ -46,6 +46,9 @@ def test_methods_and_baselines_are_in_the_regions_that_have_their_observables(st
     assert evaluated["sally.low"].settings["region"] == {"luminosity_pb": 10_000.0}
     assert evaluated["sally.high"].settings["region"]["n_observed"] == 7
     assert "m_ll >= 700" in evaluated["sally.high"].settings["region"]["cuts"]
+    study["regions"]["high"]["cuts"] = [f"{study['observables']['m_ll']['definition']} >= 700 and len(j) < 2"]
+    cuts = jobs(plan_of(study, "high.csv"), "evaluate")["sally.high"].settings["region"]["cuts"]
+    assert cuts[-2:] == ["m_ll >= 700", "len(j) < 2"]
     expected = {f"{kind}.{region}" for kind in ("rate", "fisher") for region in ("low", "high")} | {"histogram.high"}
     assert set(jobs(plan, "baselines")) == expected
 

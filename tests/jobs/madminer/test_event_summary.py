@@ -60,6 +60,26 @@ def test_weights_that_were_not_reweighted(toy_events: Path, tmp_path: Path) -> N
     assert warning.endswith("there, or the events were not reweighted to this benchmark")
 
 
+@pytest.mark.parametrize("varies", [True, False])
+def test_a_background_does_not_depend_on_the_parameters(toy_events: Path, tmp_path: Path, varies: bool) -> None:
+    path = Path(shutil.copy(toy_events / "events.h5", tmp_path))
+    with h5py.File(path, "r+") as file:
+        origin, weights = file["samples/sampling_benchmarks"], file["samples/weights"]
+        counts = file["sample_summary/signal_events"][()]
+        counts -= np.bincount(origin[:40], minlength=len(counts))
+        file["sample_summary/signal_events"][...], file["sample_summary/background_events"][()] = counts, 40
+        origin[:40] = -1
+        if not varies:
+            weights[:40] = weights[:40, :1] * (1.0 + 1e-7 * np.arange(weights.shape[1]))  # rounded
+    if varies:
+        with pytest.raises(
+            StepError, match=r"^40 background events \(sampling benchmark -1\) have other weights at other"
+        ):
+            event_record(path)
+    else:
+        assert event_record(path)["n_background"] == 40
+
+
 def test_an_uncertainty_leaves_the_sign_of_the_cross_section(uncertain: Path, tmp_path: Path) -> None:
     assert event_record(uncertain / "events.h5")["warnings"] == []
     path = _changed(uncertain, tmp_path, "tilt_nuisance_param_0_benchmark_1", -0.5)

@@ -68,6 +68,7 @@ lhe.Particle = Counting
 found["kept without its required observable"] = len(read(a=("j[0].pt", True), b=("j[0].pt", False))["a"])
 found["table scans"] = len(calls)
 found["visible"] = read(a=("visible.e", False))
+found["negative eta"] = [lhe._smear_variable(-2.0, {13: (0.0, 0.1)}, 13) for _ in range(5)]
 found["log(0)"] = failure(lambda: read(a=("log(0)", False)))
 found["definition"] = failure(lambda: Observable("a", "__import__('sys').exit('run')"))
 found["misspelt"] = read(a=("mu[0].ptt if len(e) else muon[0].pt", False))
@@ -193,6 +194,7 @@ def test_event_without_a_required_observable_is_dropped(stock: dict[str, Any], f
 
 def test_visible_sums(stock: dict[str, Any], folder: Path) -> None:
     assert np.isnan(stock["visible"]["a"]).all()
+    assert stock["negative eta"] == [-2.0] * 5  # the mended one: test_relative_widths_of_negative_values
     found = _read(folder, e=("visible.e", True), pt=("all.pt", True), both=("visible.pt - met.pt", True))
     assert found is not None
     assert found["e"] == pytest.approx([200.574385243] * 2)  # the muons and the photon
@@ -396,7 +398,7 @@ import numpy as np
 np.random.seed(4)
 reader = LHEReader(sys.argv[1])
 reader.add_sample("events.lhe", "sm")
-reader.set_smearing([13, -13], None, 0.0, 0.0, 0.05, 1e-3, 1e-3, 1e-3, 0.0)
+reader.set_smearing([13, -13], None, 0.0, 0.0, 0.05, 1e-3, 0.0, 1e-3, 0.0)
 reader.set_met_noise(5.0, 0.01)
 reader.add_default_observables(include_visible_sum=False)
 reader.add_observable("m", "(mu[0] + mu[1]).m", required=True)

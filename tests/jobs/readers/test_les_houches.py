@@ -240,7 +240,7 @@ def test_smearing_is_distributed_as_madminers(tmp_path: Path) -> None:
     events = tmp_path / "events.lhe.gz"
     event = (
         "<event>\n 3 1 0.5 100. 0.0078 0.1\n 13 1 1 2 0 0 30. 4. 12. 32.56 0. 0. 9.\n"
-        " 1 1 1 2 0 0 -20. 3. 12. 23.6 0. 0. 9.\n 11 1 1 2 0 0 0.3 0.4 1. 1.118 0. 0. 9.\n"
+        " 1 1 1 2 0 0 -20. -3. -12. 23.6 0. 0. 9.\n 11 1 1 2 0 0 0.3 0.4 1. 1.118 0. 0. 9.\n"
         "<rwgt>\n<wgt id='sm'> 0.5 </wgt>\n</rwgt>\n</event>\n"
     )
     text = HEADER.format(n=1500, norm="average") + 1500 * event + "</LesHouchesEvents>\n"
@@ -265,6 +265,24 @@ def test_smearing_is_distributed_as_madminers(tmp_path: Path) -> None:
         if name != "met_eta":  # always 0
             assert ks_2samp(ours.observations[name], values).pvalue > 1e-4, name
             assert ours.observations[name].min() >= 0.0 or not name.endswith("_pt")
+
+
+def test_relative_widths_of_negative_values(tmp_path: Path) -> None:
+    """Stock MadMiner does not smear a negative eta by a fraction of it."""
+    event = (
+        "<event>\n 1 1 0.5 100. 0.0078 0.1\n 13 1 1 2 0 0 30. -4. -40. 50.16 0. 0. 9.\n"
+        "<rwgt>\n<wgt id='sm'> 0.5 </wgt>\n</rwgt>\n</event>\n"
+    )
+    text = HEADER.format(n=800, norm="average") + 800 * event + "</LesHouchesEvents>\n"
+    (tmp_path / "events.lhe.gz").write_bytes(gzip.compress(text.encode()))
+    definition = {"definition": "mu[0].eta", "required": True, "default": None}
+    smearing = [{**_exact([13], "energy"), "eta_resolution_rel": 0.2}]
+    reading = _reading(smearing=smearing, observables={"eta": definition})
+    np.random.seed(3)
+    eta = -np.arcsinh(40.0 / np.hypot(30.0, 4.0))
+    for reader in _both(tmp_path, setup_file(tmp_path / "setup.h5", ["sm"]), tmp_path / "events.lhe.gz", reading):
+        assert reader.observations["eta"].mean() == pytest.approx(eta, abs=0.03)
+        assert reader.observations["eta"].std() == pytest.approx(0.2 * abs(eta), rel=0.1)
 
 
 def test_same_seed_same_bytes(tmp_path: Path) -> None:

@@ -372,7 +372,10 @@ def _weighted_root(path: Path, ratios: list[str] | None, nominal: str = "Weight"
     branches = {"MissingET": ak.zip({"MET": ak.unflatten(met, ones), "Phi": ak.unflatten(met / 7, ones)})}
     if ratios is not None:
         weights = ak.unflatten(np.array([w for r in ratios for w in (1.0, 4 * float(r))], dtype=np.float32), 2 * ones)
-        branches[nominal] = ak.zip({"Weight": weights[:, :1] if nominal == "Event" else weights})
+        if nominal == "rwgt":
+            branches |= {"Event": ak.zip({"Weight": weights[:, :1]}), "Weight": ak.zip({"Weight": weights[:, ::-1]})}
+        else:
+            branches[nominal] = ak.zip({"Weight": weights[:, :1] if nominal == "Event" else weights})
     names = {"counter_name": lambda name: f"{name}_size", "field_name": lambda outer, inner: f"{outer}.{inner}"}
     with uproot.recreate(path) as file:
         tree = file.mktree("Delphes", {name: array.type.content for name, array in branches.items()}, **names)
@@ -440,6 +443,15 @@ def test_weights_that_a_shower_changed(tmp_path: Path, configured: Path, factor:
     )
 
 
+def test_a_few_events_with_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some events that are exchanged, say."""
+    monkeypatch.setattr(same_events, "compare", lambda *_: same_events.Comparison(500, 498, 0))
+    monkeypatch.setattr(les_houches_table, "read", lambda _: None)
+    assert import_events._same_events(Path("x.root"), "x.lhe", Path("x"), np.ones((500, 1)), lambda _: None) == [
+        "x.root may hold some other events than x.lhe: the weights of 498 of 500 events agree"
+    ]
+
+
 @pytest.mark.parametrize(("n_same", "n_shifted"), [(99, 0), (70, 0), (50, 5), (70, 20), (40, 0)])
 def test_energies_that_a_shower_changed(monkeypatch: pytest.MonkeyPatch, n_same: int, n_shifted: int) -> None:
     found = same_events.Comparison(100, n_same, n_shifted, "energies of the incoming partons")
@@ -455,6 +467,19 @@ def test_energies_that_a_shower_changed(monkeypatch: pytest.MonkeyPatch, n_same:
         assert warning.startswith(f"x.hepmc may hold other events than x.lhe: {told}")
     else:
         assert import_events._same_events(*arguments) == []
+
+
+def test_weights_of_delphes_from_a_les_houches_file(tmp_path: Path, configured: Path) -> None:
+    """DelphesLHEF passes on the nominal weight apart, and those of `<rwgt>` in their order."""
+    settings, root = _settings(delphes="file_x"), tmp_path / "sm.root"
+    files = {"file_lhe": write_lhe(tmp_path / "sm.lhe", VARYING, own="0.25", cross_section=1.5)}
+    out = Folder(tmp_path).run(
+        "import_events", "x", settings, setup=configured, **files, file_x=_weighted_root(root, RATIOS, "rwgt")
+    )
+    assert json.loads((out / "simulate.json").read_text())["warnings"] == []
+    assert "6 others have those of the event before or after" in _refused_folder(tmp_path).refusal(
+        "import_events", "x", settings, setup=configured, **files, file_x=_weighted_root(root, SHIFTED, "rwgt")
+    )
 
 
 @pytest.mark.parametrize(("ratios", "nominal"), [(None, "Weight"), (["1"] * 6, "Weight"), (RATIOS, "Event")])

@@ -179,7 +179,7 @@ ANALYSE = DeclaredStage(
     summary="Read events: detector resolution, observables, cuts, efficiencies",
     output="analysed",
     record="analyse.json",
-    version=9,
+    version=10,
     hours=48,
     is_in=_makes_events("analyse"),
 )

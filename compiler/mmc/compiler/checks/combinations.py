@@ -1,13 +1,16 @@
 """Rules about combinations of regions."""
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 from mmc.compiler.catalogue.baselines import BASELINES
 from mmc.compiler.checks.annotations import MMC561
 from mmc.compiler.checks.context import Context, rule
+from mmc.compiler.checks.files import is_there
 from mmc.compiler.checks.likelihood_scans import MMC524, without_grid
 from mmc.compiler.checks.regions import binned_in_all, has_bins, in_regions
+from mmc.compiler.inputs.observed_events import ObservedError, n_shared, parse_observed
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show, suggestion
 from mmc.compiler.language.document import Path
 
@@ -30,8 +33,8 @@ MMC564 = Code(
     "A combination is not possible",
     "The data of the regions must be independent. Groups combine samples, and the same data are compared with each of "
     "them; so only regions with other cuts can be combined, or groups of which the study says that they are of "
-    "different data (`independent: true`), each with its own events. Toys are drawn in the bins of the "
-    "regions, and no normalisation floats in them.",
+    "different data (`independent: true`), each with its own events. An observed event is in one region alone. Toys "
+    "are drawn in the bins of the regions, and no normalisation floats in them.",
 )
 
 
@@ -109,11 +112,32 @@ def possible(ctx: Context) -> Iterator[Diagnostic]:
             message = "the same observed events are compared with each group"
             help_text = "write `regions`, each with its own observed events"
             yield ctx.problem(MMC564, (*path, "of"), message, help_text, key=True)
+        for first, second in combinations(filter(ctx.entries("regions").get, entry["of"]), 2):
+            n = _n_shared(ctx, first, second)
+            if n:
+                message = f"{n:,} observed events are in both {first} and {second}"
+                help_text = "write each event into the file of one region"
+                yield ctx.problem(MMC564, (*path, "of"), message, help_text, key=True)
         if ctx.get("evaluation", "confidence") == "toys":
             yield from _toys(ctx, name, entry)
         if name in BASELINES or name in ctx.entries("methods"):
             message = f"{show(name)} is the name of a method or baseline"
             yield ctx.problem(MMC564, path, message, "choose another name", key=True)
+
+
+def _n_shared(ctx: Context, *regions: str) -> int:
+    """The number of observed events in both of two regions, as far as the compiler can tell."""
+    entries = [ctx.entries("regions")[name] for name in regions]
+    files = [entry.get("observed", {}).get("file") for entry in entries]
+    texts = [ctx.read_text(file) for file in files if file is not None and is_there(ctx, file)]
+    names = [entry.get("observables", ctx.names("observables")) for entry in entries]
+    common = [name for name in names[0] if name in names[1]]
+    if len(texts) < len(regions) or not common:
+        return 0
+    try:
+        return n_shared(*(parse_observed(text or "", common) for text in texts))
+    except ObservedError:  # another rule says so
+        return 0
 
 
 def _toys(ctx: Context, name: str, entry: dict[str, Any]) -> Iterator[Diagnostic]:

@@ -21,6 +21,7 @@ from mmc.compiler.checks.methods import MMC532, methods_of
 from mmc.compiler.checks.shape import MMC108
 from mmc.compiler.checks.systematics import has_no_systematics
 from mmc.compiler.inputs.observed_events import ObservedError, parse_observed
+from mmc.compiler.inputs.tables import kind_of
 from mmc.compiler.language.diagnostics import Code, Diagnostic, one_of, show
 from mmc.compiler.language.document import Path
 from mmc.compiler.language.quantities import luminosity_name, parse_quantity
@@ -255,6 +256,10 @@ def observed(ctx: Context) -> Iterator[Diagnostic]:
         places[("regions", name, "observed", "file")] = entry.get("observables", every)
     for path, observables in places.items():
         file = ctx.get(*path)
+        if isinstance(file, str) and kind_of(file) is not None:
+            message = f"observed events are comma-separated text, and {show(file)} ends like another kind of table"
+            yield ctx.problem(MMC530, path, message, "write the observables of each event into a CSV file")
+            continue
         text = None if file is None or not is_there(ctx, file) else ctx.read_text(file)
         if text is None or not observables:
             continue

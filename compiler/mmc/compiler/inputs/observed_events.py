@@ -20,6 +20,8 @@ FEWEST_DIFFERENT = 10
 """Fewer different events may be alike by chance."""
 MOST_TWICE = 0.1
 """At most this part of the events may be there twice, if none is there three times."""
+_FEWEST_SHARED = 3
+"""Fewer events of two files may be alike by chance."""
 _MOST_TRIPLES = 5.0
 """So many triples are not expected where there are none: the probability is below exp(-5)."""
 _MOST_SHOWN = 60
@@ -38,6 +40,8 @@ def parse_observed(text: str, observables: Sequence[str]) -> list[list[float]]:
     :raises ObservedError: when a column is missing or duplicated, a value is not a finite number, there is no event, an
         event has a weight, or each event is there several times
     """
+    if "\0" in text:
+        raise ObservedError("it is not UTF-8 text: write a CSV file")
     text = text.removeprefix("\ufeff").removeprefix("#")  # numpy.savetxt writes one before the names
     rows = csv.reader(io.StringIO(text), skipinitialspace=True)
     try:
@@ -71,6 +75,17 @@ def are_copies(n_again: int, n_events: int, most: float) -> bool:
     :param most: the largest part of the events that may be there twice
     """
     return n_again > most * n_events and 2.0 * n_again**2 / (3.0 * n_events) > _MOST_TRIPLES
+
+
+def n_shared(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> int:
+    """How many events two files have in common; 0 if so many may be alike by chance, as they are within one file.
+
+    >>> n_shared([[1.5], [2.5], [3.5], [4.5]], [[1.5], [3.5], [4.5], [0.5]])
+    3
+    """
+    events = [set(map(tuple, file)) for file in (one, other)]
+    n, n_again = len(events[0] & events[1]), max(len(one) - len(events[0]), len(other) - len(events[1]))
+    return n if n >= _FEWEST_SHARED and n > MOST_TWICE * min(len(one), len(other)) and 10 * n_again < n else 0
 
 
 def _columns(header: list[str], observables: Iterable[str]) -> dict[str, int]:

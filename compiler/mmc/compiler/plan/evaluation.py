@@ -17,6 +17,7 @@ from mmc.compiler.settings.evaluation import EvaluateSettings, ScoreSettings
 from mmc.compiler.settings.limits import GridAxis, LimitSettings, RegionLimits
 from mmc.compiler.settings.points import AtPoint
 from mmc.compiler.study.model import AskedBaseline, Evaluation, Method, Study
+from mmc.compiler.study.regions import observed_cuts
 
 
 def limit_settings(study: Study, evaluation: Evaluation) -> LimitSettings:
@@ -140,7 +141,7 @@ def _region_limits(study: Study, name: str | None) -> RegionLimits | None:
     region = study.regions[name]
     own = RegionLimits(luminosity_pb=region.luminosity_pb)
     if region.observed is not None:
-        cuts = tuple(cut.definition for cut in (*study.reading.cuts, *region.cuts))
+        cuts = observed_cuts(study, region.cuts)
         n_observed = region.observed.n_observed
         own = replace(own, observed=observed_input(name), n_observed=n_observed, cuts=cuts)
     return own if own != RegionLimits() else None

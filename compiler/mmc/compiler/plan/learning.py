@@ -16,6 +16,7 @@ from mmc.compiler.plan.tuning import add_tune
 from mmc.compiler.settings.report import Named, ReportSettings
 from mmc.compiler.settings.tracking import TrackSettings
 from mmc.compiler.study.model import Study
+from mmc.compiler.study.regions import observed_cuts
 from mmc.version import __version__
 
 
@@ -38,8 +39,7 @@ def plan_learning(builder: Builder, study: Study, file_digests: Mapping[str, str
     if evaluation.observed is not None:
         path = evaluation.observed.file
         files = (_observed("observed", path, file_digests),)
-        cuts = tuple(cut.definition for cut in study.reading.cuts)
-        limits = replace(limits, n_observed=evaluation.observed.n_observed, observed_cuts=cuts)
+        limits = replace(limits, n_observed=evaluation.observed.n_observed, observed_cuts=observed_cuts(study))
     observed = {name: region.observed for name, region in study.regions.items() if region.observed is not None}
     files += tuple(_observed(observed_input(name), item.file, file_digests) for name, item in observed.items())
     if builder.has("evaluate"):

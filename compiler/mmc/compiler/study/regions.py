@@ -7,10 +7,11 @@ from mmc.compiler.catalogue import default_observables
 from mmc.compiler.catalogue.baselines import HISTOGRAM, names_of_limits
 from mmc.compiler.catalogue.generators import origin_of
 from mmc.compiler.catalogue.names import madminer_name
+from mmc.compiler.expressions.observed import conditions
 from mmc.compiler.language.quantities import parse_quantity
 from mmc.compiler.settings.reading import Cut
 from mmc.compiler.study.events import names
-from mmc.compiler.study.model import Combination, Observed, OtherResults, Region
+from mmc.compiler.study.model import Combination, Observed, OtherResults, Region, Study
 
 
 def regions_of(data: Mapping[str, Any]) -> dict[str, Region]:
@@ -85,3 +86,9 @@ def cuts_of(entries: Iterable[str | Mapping[str, Any]]) -> tuple[Cut, ...]:
 def observed_events(entry: Mapping[str, Any] | None) -> Observed | None:
     """The observed events of the study or of a region."""
     return None if entry is None or "file" not in entry else Observed(entry["file"], entry.get("n_observed"))
+
+
+def observed_cuts(study: Study, more: Iterable[Cut] = ()) -> tuple[str, ...]:
+    """The cuts of the study and some more, in terms of observables as far as that is possible."""
+    definitions = {entry.name: entry.definition for entry in study.observables if entry.definition is not None}
+    return conditions((cut.definition for cut in (*study.reading.cuts, *more)), definitions, study.reading.names)

@@ -50,8 +50,10 @@ _TELLING = (
 """The branches by which mmc distinguishes events."""
 _READ = {*RECONSTRUCTED, *GENERATED, "Weight", "Event"}
 """All branches that are read."""
-_WEIGHTS = ("Weight.Weight", "Event.Weight")
-"""The branches with the weights of an event: all of them, or the nominal one alone."""
+_SAME_WEIGHT = 1e-3
+"""The largest relative difference between two forms of the same weight."""
+_NOMINAL, _WEIGHTS = "Event.Weight", "Weight.Weight"
+"""The branches with the nominal weight of an event, and with all weights: of an LHE file, those of ``<rwgt>`` alone."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,10 @@ def inspect(path: Path) -> Content:
     with _tree(path) as tree:
         known = set(tree.keys(full_paths=False))
         columns = [column for name in _TELLING if name in known and (column := tree[name].array()).ndim == 2]
-        weights = next((tree[name].array() for name in _WEIGHTS if name in known), None)
+        both = {name: _rectangular(tree[name].array()) for name in (_NOMINAL, _WEIGHTS) if name in known}
         return Content(
             int(tree.num_entries),
-            None if weights is None else _rectangular(weights),
+            _all_weights(both.get(_NOMINAL), both.get(_WEIGHTS)),
             event_sketch.of_values(map(_flat, columns), int(tree.num_entries)) if columns else None,
         )
 
@@ -161,6 +163,16 @@ def _rectangular(column: Any) -> Floats | None:
     if len(numbers) == 0 or ak.any(numbers != numbers[0]) or numbers[0] == 0:
         return None
     return np.asarray(ak.to_numpy(column[:, :MOST_COMPARED]), dtype=float)
+
+
+def _all_weights(nominal: Floats | None, weights: Floats | None) -> Floats | None:
+    """All weights, the nominal one first, as HepMC files have them."""
+    if nominal is None or weights is None:
+        return nominal if weights is None else weights
+    sizes = [np.abs(columns[:, :1]).sum() for columns in (nominal, weights)]
+    if np.allclose(nominal[:, 0] * sizes[1], weights[:, 0] * sizes[0], rtol=_SAME_WEIGHT, atol=0.0):
+        return weights
+    return np.hstack([nominal[:, :1], weights])
 
 
 @contextmanager

@@ -57,6 +57,11 @@ class Comparison:
         return self.n_same >= _SAME * self.n_events and not self.is_shifted
 
     @property
+    def has_others(self) -> bool:
+        """Whether some of the same events are others: a shower or a detector simulation does not change weights."""
+        return self.what != _ENERGIES and self.n_same < self.n_events
+
+    @property
     def is_shifted(self) -> bool:
         """Whether most of the others are those of the event before or after."""
         return self.n_shifted >= _FEW and 2 * self.n_shifted > self.n_events - self.n_same
@@ -81,14 +86,15 @@ def compare(generated: EventTable, found: Floats) -> Comparison | None:
     """Compare the weights of events with those in another file.
 
     :param found: shape (events, weights), the nominal weight first
-    :returns: by a weight that agrees, else by all weights; None if the weights of either file hardly vary, so that they
-        have no information about the order of the events
+    :returns: by the weight that agrees best, else by all weights; None if the weights of either file hardly vary, so
+        that they have no information about the order of the events
     """
     with np.errstate(all="ignore"):  # weights that are not finite are like no other
         for precision in _PRECISIONS:
             if pairs := list(_pairs(generated, found, precision)):
                 compared = (_comparison([pair], precision) for pair in pairs)
-                return next((one for one in compared if one.is_same), None) or _comparison(pairs, precision)
+                best = max(compared, key=lambda one: (one.is_same, one.n_same))
+                return best if best.is_same else _comparison(pairs, precision)
     return None
 
 

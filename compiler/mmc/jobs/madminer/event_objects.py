@@ -114,3 +114,10 @@ def momentum_sum(particles: Iterable[Any], zero: float) -> Any:
     from mmc.jobs.madminer.light_vector import vector
 
     return sum(particles, start=vector.MomentumObject4D.from_xyzt(zero, zero, zero, zero))
+
+
+def smeared(value: float, resolutions: Mapping[int, tuple[float, float]], code: int) -> float:
+    """A value with a Gaussian error."""
+    absolute, relative = resolutions[code]
+    width = absolute + relative * abs(value)
+    return value + np.random.normal(0.0, width) if width > 0.0 else value

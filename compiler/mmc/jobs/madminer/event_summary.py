@@ -21,6 +21,8 @@ _LARGE, _FEWEST = 0.1, 100
 """An event with a larger part of the cross section than this is told, if there are so many events."""
 _SAME = 1e-6
 """The largest relative difference between weights that are the same; files have seven digits."""
+PRECISION = 1e-5
+"""The weights of a background at two benchmarks differ by less, relative to their size, if only rounding differs."""
 
 
 def event_record(
@@ -46,7 +48,8 @@ def event_record(
     :param integration: the relative errors of the signal's cross sections from their integration, by benchmark
     :param samples: those of the file as they are recorded; empty if they are not known
     :raises StepError: when weights are not finite, there is no signal event where there should be one, an
-        uncertainty changes the sign of the cross section, or events of several benchmarks contradict each other
+        uncertainty changes the sign of the cross section, a background depends on the parameters, or
+        events of several benchmarks contradict each other
     """
     analysis_workarounds.apply()
     from madminer.analysis import DataAnalyzer
@@ -55,7 +58,7 @@ def event_record(
     has_signal = np.sum(data.n_events_generated_per_benchmark) > 0
     if data.n_samples == 0 or not (has_signal or only_background):
         raise StepError("no signal event passes: loosen the cuts, or generate more events")
-    n_physical = int(data.n_benchmarks_phys)
+    n_physical, n_varying = int(data.n_benchmarks_phys), 0
     names = list(data.benchmarks)[:n_physical]
     every, sums_of_squares = np.zeros(len(data.benchmarks)), np.zeros(n_physical)
     labels: Any = labels_of(str(path)) if samples else np.zeros(0)
@@ -75,9 +78,16 @@ def event_record(
         for k in np.unique(labels[rows]):
             of_samples[k] += weights[labels[rows] == k, :n_physical].sum(axis=0)
         sizes.add(weights[:, :n_physical], origin)
+        n_varying += _n_varying(weights[origin < 0, :n_physical])
         origins.add(weights[:, :n_physical] / factors[origin, np.newaxis], origin)
         for observable, values in zip(observables, x.T, strict=True):
             observable.add(values)
+    if n_varying:
+        raise StepError(
+            f"{n_varying:,} background events (sampling benchmark -1) have other weights at other benchmarks, and a "
+            "background does not depend on the parameters: make them events of a signal, of the benchmark at which "
+            "they were generated"
+        )
     sums = every[:n_physical]
     _check_uncertainties(data, every)
     flaws = origins.check(names, integration)
@@ -102,6 +112,12 @@ def event_record(
         "effective_sample_size": dict(zip(names, effective.tolist(), strict=True)),
         "warnings": [*flaws, *sizes.flaws(names), *(text for observable in observables for text in observable.flaws)],
     }
+
+
+def _n_varying(weights: Array) -> int:
+    """The number of events whose weights depend on the parameters, from those at all benchmarks."""
+    differences = np.abs(weights - weights[:, :1]).max(axis=1, initial=0.0)
+    return int((differences > PRECISION * np.abs(weights[:, 0])).sum())
 
 
 def _check_uncertainties(data: Any, sums: Array) -> None:

@@ -28,7 +28,7 @@ import numpy as np
 from mmc.errors import MissingExtraError
 from mmc.jobs.madminer import event_rows, layout, systematics_workarounds
 from mmc.jobs.madminer.event_expressions import UNDEFINED, evaluate
-from mmc.jobs.madminer.event_objects import DetectedObjects, GeneratedObjects, NotSummed
+from mmc.jobs.madminer.event_objects import DetectedObjects, GeneratedObjects, NotSummed, smeared
 from mmc.jobs.madminer.mapped import Mapped
 
 
@@ -137,6 +137,7 @@ def apply_reader() -> None:
     - ``log(0)`` or ``acos(1.0000001)`` in one event ends the run; here the value is undefined, like ``1 / 0``.
       A misspelt name or attribute is treated as an undefined value; here it ends the run.
     - A sample in which no event passes ends the run.
+    - A resolution that is a fraction of eta or phi has no effect where that is negative.
     - Samples with systematic uncertainties end the run (:func:`mmc.jobs.madminer.systematics_workarounds.mend_reader`).
     - It imports ``vector`` with awkward and sympy (:mod:`mmc.jobs.madminer.light_vector`), and reads a table of nuclei
       (:mod:`mmc.jobs.madminer.light_particle`).
@@ -154,6 +155,7 @@ def apply_reader() -> None:
     lhe.eval = evaluate
     lhe._get_objects = _with_sums(lhe._get_objects)
     lhe._parse_observations = _parse_observations
+    lhe._smear_variable = smeared
     LHEReader._parse_sample = _with_no_events(LHEReader._parse_sample)
     systematics_workarounds.mend_reader(lhe_reader, LHEReader, "_parse_sample")
 

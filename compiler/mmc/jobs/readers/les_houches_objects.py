@@ -217,7 +217,7 @@ def _smear(events: EventTable, detector: Detector) -> _Particles:
     def smear(name: str, values: Floats, smallest: Floats | None = None) -> Floats:
         per_code = {code: _widths(quantities[name].get(code, (0.0, 0.0))) for code in codes}
         absolute, relative = (_by_code(events.pdgids, {c: w[i] for c, w in per_code.items()}, float) for i in (0, 1))
-        return _draw(name, values, absolute + relative * values, smallest, kept & ~derived[name])
+        return _draw(name, values, absolute + relative * np.abs(values), smallest, kept & ~derived[name])
 
     mass = np.asarray(true.m)
     energy = smear("energy", np.asarray(true.e), np.where(derived["pt"], mass, 0.0))

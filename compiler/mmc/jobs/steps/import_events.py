@@ -258,7 +258,7 @@ def _same_events(
     do not contain them, by the energies of the incoming partons.
 
     :param events: the Les Houches file in its normal form
-    :returns: a warning if that is not known, or if a part of the energies differ
+    :returns: a warning if that is not known, or if a part of the energies or a few weights differ
     :raises StepError: when they are other events, or their weights were changed
     """
     generated = les_houches_table.read(events)
@@ -281,6 +281,8 @@ def _same_events(
             f"{path.name} may hold other events than {source}: {compared.told}. A shower may change some of them, as "
             "Pythia does where it gives massless quarks a mass"
         ]
+    if compared.has_others:
+        return [f"{path.name} may hold some other events than {source}: {compared.told}"]
     return []
 
 
