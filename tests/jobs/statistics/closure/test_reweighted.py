@@ -103,7 +103,6 @@ def test_the_area_is_that_of_a_distribution_that_is_shifted() -> None:
     from mmc.jobs.statistics.closure.reweighted import Reweighted
 
     one = evidence(lambda x: np.exp(-SHIFT * x) * (1.0 + 1e-9 * x), n=40_000)
-    assert one.compared is not None
-    (events,) = Reweighted.each(one.compared)
+    (events,) = Reweighted.each(one)
     found = classify(ranks(one.problem.population.x), events)
     assert found["area"] == pytest.approx(0.638, abs=4.0 * found["error"] + 0.005)
