@@ -111,8 +111,9 @@ class Binned:
         }
 
     def worst(self, n: float) -> int:
-        """The bin that adds most to χ²."""
-        return int(np.argmax(self.chi_squares(n)))
+        """The bin with events that adds most to χ²; where many events have the least value, none is below it."""
+        has_events = np.bincount(self.index, minlength=len(self.expected)) > 0
+        return int(np.argmax(np.where(has_events, self.chi_squares(n), -np.inf)))
 
 
 def point_words(entry: Mapping[str, Any]) -> str:
