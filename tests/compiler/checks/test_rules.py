@@ -375,3 +375,35 @@ def test_a_cut_on_an_observable_asks_for_its_particles() -> None:
     assert codes((long, more), ("methods:", "cuts: [pt > 30]\nmethods:")) == []
     default = more.replace("pt: mu[1].pt", "pt: {definition: 'mu[1].pt', default: 0}")
     assert codes((long, default), ("methods:", "cuts: [pt > 30]\nmethods:")) == ["MMC313"]
+
+
+@pytest.mark.parametrize(
+    ("transform", "more", "said"),
+    [
+        ("16.52*theta", "", ""),
+        ("1e-3 * (theta - 0.5) + 7", "", ""),
+        ("abs(theta)", "", ""),  # all of the range is positive
+        ("10**theta", "", "no polynomial"),
+        ("sqrt(theta)", "", "no polynomial"),
+        ("1/theta", ", max_power: 8", "no polynomial"),
+        ("theta**2", "", "`max_power: 4`"),
+        ("theta**2", ", max_power: 4", ""),
+        ("1e-12 * theta**3", "", "no polynomial"),
+        ("1e-12 * theta**3", ", max_power: 6", ""),
+    ],
+)
+@pytest.mark.parametrize("morphing", ["", "morphing: none\n"])
+def test_transforms_with_morphing_are_polynomials(transform: str, more: str, said: str, morphing: str) -> None:
+    generated = "generator: madgraph\n  model: sm\n  samples:\n    signal: {process: p p > mu+ mu-, events: 10_000}\n"
+    found = diagnose(
+        (
+            "c_LL: {coefficient: LL, range: [-1, 1]}",
+            f'c_LL: {{lha_block: d, lha_id: 1, range: [0.1, 2], transform: "{transform}"{more}}}',
+        ),
+        ("c_LR: {coefficient: LR, range: [-1, 1]}", "c_LR: {lha_block: d, lha_id: 2, range: [-1, 1]}"),
+        ("generation:\n", morphing + "generation:\n"),
+        (GENERATION.removeprefix("generation:\n"), f"  {generated}"),
+    )
+    messages = [f"{item.message}; {item.help}" for item in found if item.code == "MMC224"]
+    assert len(messages) == bool(said and not morphing)
+    assert all(said in text for text in messages)

@@ -57,3 +57,11 @@ def test_models_come_from_the_tuning_if_there_is_one() -> None:
 def test_a_mixture_has_limits_at_each_luminosity() -> None:
     found = plan(luminosity=["36 fb^-1", "3 ab^-1"])
     assert {"whole", "whole.3ab"} <= set(jobs(found, "evaluate"))
+
+
+def test_all_groups_have_the_same_partitions_for_a_mixture_alone() -> None:
+    seeds = {job.settings.get("same_partitions") for job in jobs(plan(), "combine").values()}
+    data = study_data("drell-yan/tiny.yaml")
+    assert seeds == {data["seed"]}
+    data["groups"] = {"signal": ["signal"], "all_samples": "all"}
+    assert all("same_partitions" not in job.settings for job in jobs(plan_of(data), "combine").values())

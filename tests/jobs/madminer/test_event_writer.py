@@ -40,6 +40,31 @@ def test_one_bucket_is_shuffled_as_a_whole(toy_events: Path, tmp_path: Path) -> 
         assert np.array_equal(found, values[order])
 
 
+@pytest.mark.parametrize("bucket", [1 << 28, 100_000])
+def test_events_have_the_same_place_in_every_file(
+    toy_events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: int
+) -> None:
+    """Alone and beside another sample, whatever the index of their sample: training events are never test events."""
+    monkeypatch.setattr(event_rows, "BLOCK", 20_000)
+    monkeypatch.setattr(event_writer, "BUCKET", bucket)
+    content = Content.read(toy_events / "events.h5")
+    alone, beside = tmp_path / "alone.h5", tmp_path / "beside.h5"
+    combine([content], [1.0], alone, [0], [0], places=event_writer.places_of([77], 5))
+    combine([content, content], [1.0, 1.0], beside, [0, 1], [0, 0], places=event_writer.places_of([-3, 77], 5))
+    with h5py.File(beside) as file:
+        labels, x = file["samples/mmc_samples"][()], file["samples/observations"][()]
+    n = len(labels)
+    order = _columns(alone)[0][:, 2].astype(int)  # the third observable is the number of the event
+    assert sorted(order) == list(range(n // 2)) and x[labels == 1, 2].astype(int).tolist() == order.tolist()
+    assert x[labels == 0, 2].astype(int).tolist() != order.tolist()
+    trained, tested = order[: int(0.6 * len(order))], x[int(0.8 * n) :][labels[int(0.8 * n) :] == 1, 2]
+    assert not set(trained) & set(tested.astype(int)) and len(tested) == pytest.approx(
+        0.1 * n, abs=5 * (0.1 * n) ** 0.5
+    )
+    assert np.abs(np.corrcoef(order[:-1], order[1:])[0, 1]) < 5 / len(order) ** 0.5
+    assert order.reshape(20, -1).mean(axis=1) == pytest.approx(np.full(20, 3999.5), abs=5 * 8000 / 12**0.5 / 20)
+
+
 @pytest.mark.usefixtures("small_memory")
 def test_many_buckets_hold_every_event_once_in_random_order(toy_events: Path, tmp_path: Path) -> None:
     path, out = toy_events / "events.h5", tmp_path / "events.h5"

@@ -1,19 +1,23 @@
 """Rules about the morphing basis: the number of its benchmarks and their linear independence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from mmc.compiler.catalogue.morphing import LEAST_SQUARES, completed_names, component_count, component_powers
 from mmc.compiler.catalogue.names import IN_BASIS
 from mmc.compiler.checks.context import Context, rule
 from mmc.compiler.checks.detector import MMC319
 from mmc.compiler.checks.points import complete_points
+from mmc.compiler.expressions.checker import TRANSFORM, check_expression, transformed
 from mmc.compiler.language.diagnostics import Code, Diagnostic, show
 
 _LARGEST_RANK = 40
 """The test of linear independence takes cubic time, so it is skipped for more benchmarks."""
 _LARGEST_BASIS = 10_000
 """MadMiner inverts a matrix with so many rows and columns."""
+_NEGLIGIBLE, _ROUNDING = 1e-6, 1e-13
+"""A transform that differs less from a polynomial is one: parts of its range of values, and of its largest value."""
 
 
 def _in_basis(ctx: Context) -> list[str] | None:
@@ -130,6 +134,62 @@ def basis(ctx: Context) -> Iterator[Diagnostic]:
         message = f"benchmark {show(name)} adds nothing to the morphing basis"
         help_text = "its weights follow from the benchmarks before it: move it off the line on which they lie"
         yield ctx.problem(MMC213, ("benchmarks", name), message, help_text, key=True)
+
+
+MMC224 = Code(
+    "MMC224",
+    "The weights are no polynomial in the parameter",
+    "Morphing takes weights for polynomials in the parameters. They are polynomials in the number in the param card, "
+    "of second degree if the amplitude is linear in it, so `transform` has to be a polynomial in `theta`. With "
+    "`10**theta`, `exp(theta)` or `1/theta`, morphing would be right at the benchmarks alone: write `morphing: none`, "
+    "or make the number in the card the parameter. With a polynomial of degree d, give `max_power`: 2 d if the "
+    "amplitude is linear in the number in the card.",
+)
+
+
+@rule(MMC224)
+def polynomial_transforms(ctx: Context) -> Iterator[Diagnostic]:
+    """With morphing, each transform is a polynomial whose degree `max_power` allows for."""
+    if ctx.get("morphing") == "none":
+        return
+    for name, entry in ctx.entries("parameters").items():
+        text, most = entry.get("transform"), entry["max_power"]
+        values = [] if text is None or check_expression(text, TRANSFORM) else _values(text, entry["range"], most + 3)
+        if not values:
+            continue
+        path, degree = ("parameters", name, TRANSFORM), _degree(values)
+        if degree > most:
+            message = f"`{text[:60]}` is no polynomial in {show(name)}, and then morphing is wrong between benchmarks"
+            yield ctx.problem(MMC224, path, message, "write `morphing: none`, or make the card's number the parameter")
+        elif degree > 1 and not ctx.given("parameters", name, "max_power"):
+            message = f"`{text[:60]}` has degree {degree} in {show(name)}, and weights have a higher one"
+            help_text = f"write `max_power: {2 * degree}` if the amplitude is linear in the number in the card"
+            yield ctx.problem(MMC224, path, message, help_text)
+
+
+def _values(text: str, ends: Sequence[float], n: int) -> list[float]:
+    """A transform at n points of a range; empty if it has no value at one of them."""
+    low, high = ends
+    points = [low + (high - low) * k / (n - 1) for k in range(n)] if low < high else []
+    values = [value for point in points if (value := transformed(text, point)[0]) is not None]
+    return values if len(values) == n else []
+
+
+def _degree(values: Sequence[float]) -> int:
+    """The degree of the polynomial with these values at equal distances, whose next differences vanish.
+
+    >>> [_degree(values) for values in ([1, 3, 5, 7, 9], [0, 1, 4, 9, 16], [1, 2, 4, 8, 16])]
+    [1, 2, 4]
+    """
+    rounding = max(_NEGLIGIBLE * (max(values) - min(values)), _ROUNDING * max(map(abs, values)))
+    differences, degree = list(values), 0
+    while len(differences) > 1:
+        differences = [after - before for before, after in pairwise(differences)]
+        rounding *= 2.0
+        if max(map(abs, differences)) <= rounding:
+            return degree
+        degree += 1
+    return degree
 
 
 MMC218 = Code(

@@ -37,6 +37,8 @@ def add_combine(builder: Builder, study: Study, event_jobs: Sequence[EventJob]) 
                 region=region,
                 floating=floating,
                 compared=region is None and any(entry.independent for entry in study.combinations),
+                # networks of a mixture have learned from training events, which must not be its test events
+                same_partitions=study.seed if study.mixtures else None,
             )
             drafts.append(_combine_draft(study, members, own, holders, (name,)))
     else:

@@ -80,6 +80,8 @@ class CombineGroupSettings(CombineSettings):
     """The samples that combinations let float: the file records which events are theirs."""
     compared: bool = False
     """Whether a combination compares the events with those of other groups."""
+    same_partitions: int | None = None
+    """The seed of an order in which an event is in the same partition in all groups; None if no mixture needs it."""
 
 
 @dataclass(frozen=True, kw_only=True)

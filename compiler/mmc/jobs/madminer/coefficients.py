@@ -41,13 +41,18 @@ def morphed_slopes(morpher: Any, point: Array) -> Array:
     return np.asarray(slopes @ np.asarray(morpher.morphing_matrix))
 
 
+def are_at(benchmarks: Mapping[str, Array], points: Array) -> npt.NDArray[np.bool_]:
+    """Whether each benchmark is at each of the points (points, parameters): shape (points, benchmarks)."""
+    places = np.array(list(benchmarks.values()))
+    return np.asarray((np.abs(places - points[:, np.newaxis]) <= ROUNDING * np.abs(places).max(axis=0)).all(axis=2))
+
+
 def benchmark_at(benchmarks: Mapping[str, Array], parameters: list[str], point: Array) -> int:
     """The index of the benchmark at a point.
 
     :raises StepError: when the point is not a benchmark
     """
-    places = np.array(list(benchmarks.values()))
-    is_here = (np.abs(places - point) <= ROUNDING * np.abs(places).max(axis=0)).all(axis=1)
+    (is_here,) = are_at(benchmarks, point[np.newaxis])
     if is_here.any():
         return int(is_here.argmax())
     where = ", ".join(f"{name} = {value:g}" for name, value in zip(parameters, point, strict=True))

@@ -19,6 +19,8 @@ def combine(
     out: Path,
     labels: Sequence[int] | None = None,
     starts: Sequence[int] | None = None,
+    *,
+    places: event_writer.Places | None = None,
 ) -> None:
     """MadMiner's ``combine_and_shuffle``, in a time that is linear in the number of files.
 
@@ -29,6 +31,7 @@ def combine(
     :param labels: of the events of each file, see :data:`mmc.jobs.madminer.event_rows.LABELS`
     :param starts: how many events of its sample come before those of each file, for
         :data:`mmc.jobs.madminer.event_rows.NUMBERS`; None if each file has a sample of its own
+    :param places: the order of the events by label and number; None for a random one
     """
     workarounds.apply()
     from madminer.models import NuisanceParameter
@@ -66,7 +69,7 @@ def combine(
     n_observables = columns[0][0].shape[1]
     known = [] if labels is None else [(n_events,)] * 2
     shapes = [(n_events, n_observables), (n_events, len(names)), (n_events,), *known]
-    event_writer.add_events(out, blocks, shapes, np.random)
+    event_writer.add_events(out, blocks, shapes, np.random, places=places)
 
 
 def _numbers(content: Content) -> Any:

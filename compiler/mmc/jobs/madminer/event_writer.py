@@ -40,33 +40,69 @@ def copy_declarations(path: Path, out: Path) -> None:
     out.write_bytes(content.getbuffer())
 
 
+Places = Callable[[Any, Any], Any]
+"""The place of each event among all, from 0 to 1, given its label and its number: arrays of shape (events,)."""
+
+
+def places_of(names: Sequence[int], seed: int) -> Places:
+    """Random places that depend on what an event is, and not on the other events of its file.
+
+    So an event is in the same partition of every file that has it, but for a few near the ends of a partition. The bits
+    are mixed as by SplitMix64 (Steele, Lea, Flood, doi:10.1145/2660193.2660195).
+
+    :param names: of the sample with each label, as of :func:`mmc.jobs.madminer.cross_sections.names_of`
+    """
+    keys = np.asarray(names, dtype=np.int64).view(np.uint64) ^ np.uint64(seed % 2**64)
+
+    def place(labels: Any, numbers: Any) -> Any:
+        bits = keys[labels] + np.asarray(numbers).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)
+        return ((bits ^ (bits >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+    return place
+
+
 def add_events(
-    out: Path, blocks: Callable[[], Iterable[Block]], shapes: Sequence[tuple[int, ...]], random: Any
+    out: Path,
+    blocks: Callable[[], Iterable[Block]],
+    shapes: Sequence[tuple[int, ...]],
+    random: Any,
+    *,
+    places: Places | None = None,
 ) -> None:
     """Add events to a file that has none, in a random order.
 
     :param blocks: gives the events, a block at a time
     :param shapes: of the observables, the weights and the sampled benchmarks of all events, and of labels and numbers
     :param random: numpy's generator, or ``numpy.random`` for the global one
+    :param places: gives the order in its place, for files with labels and numbers
     :raises OSError: when the disk is full, among others
     """
     names = (*DATASETS, LABELS, NUMBERS)[: len(shapes)]
     kinds = [np.dtype(kind) for kind in (float, float, np.int64, np.int32, np.int64)][: len(shapes)]
-    head, places = _with_places(out.read_bytes(), dict(zip(names, zip(shapes, kinds, strict=True), strict=True)))
+    head, offsets = _with_places(out.read_bytes(), dict(zip(names, zip(shapes, kinds, strict=True), strict=True)))
     with out.open("r+b") as file:
         file.write(head)
         tables = [
-            _Table(file, place, shape[1:], kind) for place, shape, kind in zip(places, shapes, kinds, strict=True)
+            _Table(file, place, shape[1:], kind) for place, shape, kind in zip(offsets, shapes, kinds, strict=True)
         ]
         file.truncate(max(table.place + shape[0] * table.row for table, shape in zip(tables, shapes, strict=True)))
         n_events, n_buckets = shapes[0][0], -(-shapes[0][0] * sum(table.row for table in tables) // BUCKET)
         if n_buckets <= 1:
-            order = random.permutation(n_events)
-            for table, parts in zip(tables, zip(*blocks(), strict=True), strict=True):
+            columns: list[Any] = list(zip(*blocks(), strict=True))
+            if places is None:
+                order = random.permutation(n_events)
+            else:
+                order = np.argsort(places(*map(np.concatenate, columns[-2:])))
+            for table, parts in zip(tables, columns, strict=True):
                 table.write(0, np.concatenate(parts)[order])
         else:
-            for start, stop in _scatter(tables, blocks(), n_events, n_buckets, random):
-                order = random.permutation(stop - start)
+            for start, stop in _scatter(tables, blocks, n_events, n_buckets, random=random, places=places):
+                if places is None:
+                    order = random.permutation(stop - start)
+                else:
+                    order = np.argsort(places(*(table.read(start, stop) for table in tables[-2:])))
                 for table in tables:
                     table.write(start, table.read(start, stop)[order])
 
@@ -111,19 +147,29 @@ class _Table:
 
 
 def _scatter(
-    tables: Sequence[_Table], blocks: Iterable[Block], n_events: int, n_buckets: int, random: Any
+    tables: Sequence[_Table],
+    blocks: Callable[[], Iterable[Block]],
+    n_events: int,
+    n_buckets: int,
+    *,
+    random: Any,
+    places: Places | None,
 ) -> Iterator[tuple[int, int]]:
     """Write each event into a random bucket, and return the first row and the end of each bucket."""
     seed = int(random.random() * 2**53)
     numbers = np.random.default_rng(seed)
     counts = np.zeros(n_buckets, dtype=np.int64)
-    for start in range(0, n_events, _DRAWN):
-        drawn = numbers.random(min(_DRAWN, n_events - start))
-        counts += np.bincount((drawn * n_buckets).astype(np.intp), minlength=n_buckets)
+    if places is None:
+        drawn = (numbers.random(min(_DRAWN, n_events - start)) for start in range(0, n_events, _DRAWN))
+    else:
+        drawn = (places(*block[-2:]) for block in blocks())
+    for some in drawn:
+        counts += np.bincount((some * n_buckets).astype(np.intp), minlength=n_buckets)
     ends = np.cumsum(counts)
     numbers, free = np.random.default_rng(seed), ends - counts
-    for block in blocks:
-        bucket = (numbers.random(len(block[0])) * n_buckets).astype(np.intp)
+    for block in blocks():
+        some = numbers.random(len(block[0])) if places is None else places(*block[-2:])
+        bucket = (some * n_buckets).astype(np.intp)
         order, here = np.argsort(bucket, kind="stable"), np.bincount(bucket, minlength=n_buckets)
         last = np.cumsum(here)
         for table, values in zip(tables, block, strict=True):

@@ -12,6 +12,7 @@ from mmc.compiler.settings.evaluation import EvaluateSettings
 from mmc.jobs.learning.estimators import Estimator, LogRatio, VariedLogRatio
 from mmc.jobs.learning.mixtures import Mixture
 from mmc.jobs.madminer.event_file import Array, Events
+from mmc.jobs.statistics.at_benchmarks import around_region, compared_at, known_points
 from mmc.jobs.statistics.calibration import EVERY, Calibration, Points
 from mmc.jobs.statistics.closure import verdict
 from mmc.jobs.statistics.closure.evidence import Compared, Evidence
@@ -214,9 +215,11 @@ def ratio_result(
 
     if not problem.file.has_morphing:  # toys and joint ratios need weights at points that are not benchmarks
         arrays = final.mean_ratio.arrays(problem.grid.shape)
+        compared = _compared_at_benchmarks(problem, method, log_ratio, denominator, row)
 
         def judge(limits: Limits, rate: bool) -> verdict.Verdict:
-            return verdict.judge(Evidence(problem, limits, rate=rate, mean_ratio=final.mean_ratio, asimov=final.asimov))
+            evidence = Evidence(problem, limits, rate=rate, mean_ratio=final.mean_ratio, asimov=final.asimov)
+            return verdict.judge(replace(evidence, compared=compared))
 
         return Result.of(
             problem, expected, observed, judge, arrays, cells=cells, random=random, judge_varied=judge_varied
@@ -248,6 +251,28 @@ def ratio_result(
         return result
     before = ratios[0].judge(problem.limits(ratios[0].asimov.mean), True, truth)
     return replace(result, verdict=result.verdict.with_calibration(method, before))
+
+
+def _compared_at_benchmarks(
+    problem: LimitProblem, method: str, log_ratio: LogRatio, denominator: Array, row: Array
+) -> Compared | None:
+    """Estimated ratios beside simulated events at the benchmarks around the confidence region; None if there are none.
+
+    The ratio is evaluated, and calibrated, at the benchmarks themselves, which may lie between the points of the grid.
+    """
+    known, (events, _) = known_points(problem), _simulated(problem, denominator)
+    ratio = _Ratio(known)
+    if method != "none":
+        simulated = Evaluated(log_ratio, known.points, events.x)
+        ratio = _Ratio(known, Calibration.fit(method, simulated, known, denominator))
+    for rows in blocks(len(known.population.x), len(known.points)):
+        logs = log_ratio(known.points, known.population.x[rows])
+        ratio.asimov.add(ratio.transform(logs), rows)
+    chosen, n_events = around_region(known, ratio.asimov.mean)
+    if not len(chosen):
+        return None
+    logs = ratio.transform(log_ratio(known.points[chosen], known.population.x), chosen)
+    return compared_at(known, chosen, n_events, np.exp(np.minimum(logs, 100.0)), row)
 
 
 def ratio_density(problem: LimitProblem, settings: EvaluateSettings, estimator: Estimator | Mixture) -> Density:

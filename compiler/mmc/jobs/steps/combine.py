@@ -15,9 +15,11 @@ from mmc.compiler.settings.combine import AnalysedJob, CombineGroupSettings
 from mmc.errors import StepError
 from mmc.jobs.formats import event_sketch
 from mmc.jobs.job import StepJob, read_json, write_json
+from mmc.jobs.madminer.cross_sections import names_of
 from mmc.jobs.madminer.declarations import Content, read_agreeing
 from mmc.jobs.madminer.event_combination import combine
 from mmc.jobs.madminer.event_summary import EVENTS, event_record
+from mmc.jobs.madminer.event_writer import places_of
 from mmc.jobs.madminer.files_alike import check_alike
 from mmc.jobs.madminer.morphing_check import check_morphing
 from mmc.jobs.madminer.setup_file import Setup
@@ -70,14 +72,20 @@ def run(job: StepJob) -> None:
     _check_alike([entry for _, entry in used], contents)
     places = {sample: k for k, sample in enumerate(dict.fromkeys(map(_averaged, jobs)))}
     labels, starts = [places[_averaged(entry)] for _, entry in used], _starts(jobs, records)
+    known, seed = samples(jobs, records), settings.same_partitions
     combine(
-        contents, [factor for factor, _ in used], job.out / EVENTS, labels, [starts[entry.job] for _, entry in used]
+        contents,
+        [factor for factor, _ in used],
+        job.out / EVENTS,
+        labels,
+        [starts[entry.job] for _, entry in used],
+        places=None if seed is None else places_of(names_of(known).tolist(), seed),
     )
     record = event_record(
         job.out / EVENTS,
         only_background=all(entry.background for entry in jobs),
         integration=_largest_integration_errors(jobs, records),
-        samples=(known := samples(jobs, records)),
+        samples=known,
     )
     record |= {"samples": known}
     record |= {"floating": list(settings.floating)} if settings.floating else {}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.evidence import Compared, Evidence
+from mmc.jobs.statistics.closure.reweighted import Binned
 from mmc.jobs.statistics.closure.tests import calibration_curve, classifier, reweighting
 from mmc.jobs.statistics.closure.tests.classifier import classify, ranks
 from scipy.special import ndtr
@@ -65,6 +66,19 @@ def test_events_whose_ratio_is_zero_are_a_bin_of_the_curve() -> None:
     assert means[0] == 0.0 and np.all(np.diff(means) > 0.0) and np.isfinite(means).all()
 
 
+def test_the_worst_bin_has_events() -> None:
+    """Many events have the least value, so none is below the first edge; the others differ less than their errors."""
+    binned = Binned(np.array([1, 1, 2]), np.array([0.0, 0.6, 0.4]), np.array([0.0, 0.01, 0.015]), np.full(3, 0.02))
+    assert (binned.chi_squares(100.0)[1:] < 0.0).all() and binned.chi_squares(100.0)[0] <= 0.0
+    assert binned.worst(100.0) == 2
+    exact = evidence(np.ones_like, latent=1e-9)
+    exact.problem.population.x[:, 1] = np.maximum(exact.problem.population.x[:, 1], 0.0)
+    assert [entry["range"][0] <= entry["range"][1] for entry in reweighting.measure(exact)["reweighted"]] == [
+        True,
+        True,
+    ]
+
+
 def test_few_events_give_no_verdict_that_they_cannot_give() -> None:
     few = evidence(np.ones_like, n=200, latent=2.0)
     verdict, reason = reweighting.grade(reweighting.measure(few), few)
@@ -103,7 +117,6 @@ def test_the_area_is_that_of_a_distribution_that_is_shifted() -> None:
     from mmc.jobs.statistics.closure.reweighted import Reweighted
 
     one = evidence(lambda x: np.exp(-SHIFT * x) * (1.0 + 1e-9 * x), n=40_000)
-    assert one.compared is not None
-    (events,) = Reweighted.each(one.compared)
+    (events,) = Reweighted.each(one)
     found = classify(ranks(one.problem.population.x), events)
     assert found["area"] == pytest.approx(0.638, abs=4.0 * found["error"] + 0.005)

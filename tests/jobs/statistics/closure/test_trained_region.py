@@ -1,6 +1,8 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from mmc.jobs.learning.estimators import load_estimator
@@ -34,6 +36,20 @@ def test_the_region_is_where_training_samples_are(
     assert figures["trained_region"]["outside"] == pytest.approx(outside / 9.0)
     assert found == verdict and ("hardly any training samples: c2 = " in reason) == (verdict != "passed")
     assert not TEST.is_made(TEST.measure(Evidence(problem, limits)))
+
+
+def test_without_morphing_the_points_between_benchmarks_count(tmp_path: Path, toy_events: Path) -> None:
+    """Samples at c1 = 0 and ±0.1: of -1, -0.75, … 1, only 0 is among them, but benchmarks are at 0, 1 and -1."""
+    folder = tmp_path / "events"
+    shutil.copytree(toy_events, folder)
+    with h5py.File(folder / "events.h5", "r+") as file:
+        del file["morphing"]
+    problem = LimitProblem.of(EventFile(folder / "events.h5", 0.2, 0.2), Learning(tmp_path, folder).limits)
+    limits = problem.limits(np.where(problem.points[:, 1] == 0.0, 0.0, -100.0 / 200.0), rate=False)
+    own = replace(problem, trained=(np.zeros(2), np.array([0.1, 0.1])))
+    figures = TEST.measure(Evidence(own, limits))
+    assert figures["trained_region"]["outside"] == pytest.approx(6.0 / 9.0)
+    assert figures["trained_region"]["distance"] == pytest.approx(7.5)
 
 
 def test_a_network_knows_the_parameters_of_its_samples(tmp_path: Path, toy_events: Path) -> None:

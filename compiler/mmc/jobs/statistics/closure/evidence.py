@@ -35,12 +35,17 @@ class Compared:
     of: Literal["ratio", "score"]
     labels: Sequence[dict[str, Any]]
     """The label of each quantity: ``theta`` for a ratio, ``component`` for a score."""
-    joint: Array
-    """Shape (quantities, events)."""
+    joint: Array | None
+    """Shape (quantities, events); None if the events have weights at their own benchmarks alone."""
     estimated: Array
     """Shape (quantities, events)."""
     probabilities: Array
     """Probabilities of the events, shape (events,)."""
+    simulated: Array | None = None
+    """Their probabilities at the points of ratios, shape (quantities, events); None if the joint ratios give them."""
+    n_events: Sequence[float] | None = None
+    """How many events must not tell an estimated ratio from the joint one, for each point; None for the expected ones
+    everywhere."""
 
 
 @dataclass(frozen=True)

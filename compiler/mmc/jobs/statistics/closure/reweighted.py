@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.declaration import DOUBTFUL, FAILED, PASSED, SIGNIFICANCE, significance
-from mmc.jobs.statistics.closure.evidence import Compared
+from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.histograms import quantiles
 
 VISIBLE = 0.25
@@ -38,20 +38,28 @@ class Reweighted:
     """Probabilities at the point, with sum 1."""
     denominator: Array
     """Probabilities at the denominator, over the mean estimated ratio."""
+    n_events: float
+    """How many events must not show the difference."""
 
     @classmethod
-    def each(cls, compared: Compared | None) -> Iterator["Reweighted"]:
+    def each(cls, evidence: Evidence) -> Iterator["Reweighted"]:
         """The events at each point at which ratios are compared; none for scores.
 
         Points where ratios are not positive, or the same for all events, are left out.
         """
+        compared = evidence.compared
         if compared is None or compared.of != "ratio":
             return
-        for label, joint, ratio in zip(compared.labels, compared.joint, compared.estimated, strict=True):
-            estimated, simulated = compared.probabilities * ratio, compared.probabilities * joint
-            if estimated.sum() > 0.0 and simulated.sum() > 0.0 and np.ptp(ratio) > ROUNDING * ratio.mean():
-                own = compared.probabilities / estimated.sum()
-                yield cls(label, ratio, estimated / estimated.sum(), simulated / simulated.sum(), own)
+        p, simulated = compared.probabilities, compared.simulated
+        if simulated is None:
+            assert compared.joint is not None, "without joint ratios, the probabilities at the points are known"
+            simulated = p * compared.joint
+        n_events = compared.n_events or [evidence.problem.n_expected] * len(simulated)
+        for label, there, ratio, n in zip(compared.labels, simulated, compared.estimated, n_events, strict=True):
+            estimated = p * ratio
+            if estimated.sum() > 0.0 and there.sum() > 0.0 and np.ptp(ratio) > ROUNDING * ratio.mean():
+                own = p / estimated.sum()
+                yield cls(label, ratio, estimated / estimated.sum(), there / there.sum(), own, n)
 
     @property
     def difference(self) -> Array:
@@ -103,8 +111,9 @@ class Binned:
         }
 
     def worst(self, n: float) -> int:
-        """The bin that adds most to χ²."""
-        return int(np.argmax(self.chi_squares(n)))
+        """The bin with events that adds most to χ²; where many events have the least value, none is below it."""
+        has_events = np.bincount(self.index, minlength=len(self.expected)) > 0
+        return int(np.argmax(np.where(has_events, self.chi_squares(n), -np.inf)))
 
 
 def point_words(entry: Mapping[str, Any]) -> str:

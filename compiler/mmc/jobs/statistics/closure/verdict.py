@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from mmc.jobs.madminer.coefficients import are_at
 from mmc.jobs.statistics.closure.declaration import PASSED, VERDICTS, Figures
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
@@ -123,7 +124,7 @@ def judge_observed(problem: LimitProblem, limits: Limits, expected: Verdict) -> 
     point = problem.file.coordinates(limits.best_fit)[np.newaxis]
     if not problem.file.has_morphing:
         point = problem.grid.points[[int(np.argmax(limits.log_likelihood[:-1]))]]
-    known = problem.file.has_morphing or any((point == place).all() for place in problem.file.benchmarks.values())
+    known = problem.file.has_morphing or bool(are_at(problem.file.benchmarks, point).any())
     row = problem.file.coefficients(point)[0] if known else np.zeros(0)
     own = judge(Evidence(problem, limits, best_fit=row))
     return replace(own, findings=tuple(sorted(own.findings + expected.findings, key=_severity)))

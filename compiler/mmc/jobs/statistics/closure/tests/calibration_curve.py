@@ -14,13 +14,12 @@ BINS = 10
 
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The curve at each point; empty where no ratios are compared."""
-    n = evidence.problem.n_expected
-    return {"calibration_curve": [_curve(events, n) for events in Reweighted.each(evidence.compared)]}
+    return {"calibration_curve": [_curve(events) for events in Reweighted.each(evidence)]}
 
 
-def _curve(events: Reweighted, n: float) -> dict[str, Any]:
-    """The difference in χ² for n events; for each bin the mean ratio, and how much the exact ratio differs."""
-    binned = events.in_bins(events.ratio, BINS)
+def _curve(events: Reweighted) -> dict[str, Any]:
+    """The difference in χ²; for each bin the mean ratio, and how much the exact ratio differs."""
+    binned, n = events.in_bins(events.ratio, BINS), events.n_events
     of_denominator = np.bincount(binned.index, weights=events.denominator, minlength=len(binned.expected))
     means = np.divide(binned.expected, of_denominator, out=np.zeros_like(of_denominator), where=of_denominator > 0.0)
     rows = zip(means, binned.differences, binned.errors, strict=True)

@@ -24,10 +24,13 @@ BLOCK = 50_000
 
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The area under the curve at each point; empty where no ratios are compared."""
-    points = list(Reweighted.each(evidence.compared))
+    points = list(Reweighted.each(evidence))
     ranked = ranks(evidence.problem.population.x) if points else np.zeros((0, 0))
-    tolerance = tolerated(evidence.problem.n_expected)
-    return {"classified": [{**events.label, **classify(ranked, events), "tolerance": tolerance} for events in points]}
+    return {
+        "classified": [
+            {**events.label, **classify(ranked, events), "tolerance": tolerated(events.n_events)} for events in points
+        ]
+    }
 
 
 def tolerated(n: float) -> float:

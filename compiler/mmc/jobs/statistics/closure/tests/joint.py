@@ -78,7 +78,7 @@ def joint_figures(of: str, each: list[dict[str, Any]]) -> dict[str, Any] | None:
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The regression of each joint quantity on the estimated one; null where no quantities are compared."""
     compared = evidence.compared
-    if compared is None:
+    if compared is None or compared.joint is None:
         return {"joint": None}
     each = [
         {**label, **regression(joint, estimated, compared.probabilities)}
@@ -138,7 +138,8 @@ TEST = ClosureTest(
     explanation=f"""
     The joint ratio and score of a test event are known exactly from its weights. Their means over the latent variables
     are the ratio and the score of the observables: E[r(x, z | θ) | x] = r(x | θ) over events of the denominator, and
-    likewise for scores at the reference ([arXiv:1805.00020](https://arxiv.org/abs/1805.00020)). So the regression of
+    likewise for scores at the reference ([arXiv:1805.00020](https://arxiv.org/abs/1805.00020)). (The test is not made
+    where events have weights at their own benchmarks alone.) So the regression of
     the joint on the estimated quantity must have the slope 1. The slope of ratios may differ from 1 by
     {SLOPE["ratio"]}, which changes an area in two dimensions by as much. The slope of scores may differ from 1 by
     {SLOPE["score"]}: histograms of the score are filled with simulated events, so a factor in the score does not change

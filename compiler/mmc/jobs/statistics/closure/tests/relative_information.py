@@ -32,7 +32,7 @@ ROUNDING = 1e-12
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The largest relative information; null where no quantities are compared or none of them varies."""
     compared = evidence.compared
-    if compared is None:
+    if compared is None or compared.joint is None:
         return {"relative_information": None}
     p = compared.probabilities
     estimated, joint = (values - (values @ p)[:, np.newaxis] for values in (compared.estimated, compared.joint))

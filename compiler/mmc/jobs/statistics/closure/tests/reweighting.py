@@ -16,13 +16,13 @@ BINS = 10
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The figures of each observable at each point; empty where no ratios are compared."""
     problem, found = evidence.problem, []
-    for events in Reweighted.each(evidence.compared):
+    for events in Reweighted.each(evidence):
         for name, values in zip(problem.file.observables, problem.population.x.T, strict=True):
             if np.isfinite(values).all() and np.ptp(values) > 0.0:
                 binned = events.in_bins(values, BINS)
-                inside = values[binned.index == binned.worst(problem.n_expected)]
+                inside = values[binned.index == binned.worst(events.n_events)]
                 place = {"observable": name, "range": [float(inside.min()), float(inside.max())]}
-                found.append({**events.label, **place, **binned.figures(problem.n_expected)})
+                found.append({**events.label, **place, **binned.figures(events.n_events)})
     return {"reweighted": found}
 
 
@@ -74,7 +74,9 @@ TEST = ClosureTest(
     Test events at the denominator are weighted by the estimated ratio to another point, and compared with the weights
     that the same events have there, in {BINS} bins of each observable with equal probabilities
     ([arXiv:2412.01600](https://arxiv.org/abs/2412.01600)). The points are the true point and the extremes of the
-    confidence region. The difference is expressed as the χ² that the expected number of events would show on average;
+    confidence region. Without morphing, they are the last benchmarks in the region and the next ones outside, in each
+    parameter; a benchmark outside is judged for as many events as would put it on the contour.
+    The difference is expressed as the χ² that the expected number of events would show on average;
     what the statistical errors add is subtracted. The test fails (k ≥ 3) or is doubtful (k ≥ 2) if it is larger than
     {VISIBLE} by k standard errors; {VISIBLE} is half a standard deviation. Because both samples have the same events,
     the errors are those of the differences. The test is also doubtful when three standard errors are larger than the

@@ -6,6 +6,7 @@ import numpy as np
 
 from mmc.compiler.catalogue.methods import RATIO
 from mmc.jobs.learning.trained import REACH
+from mmc.jobs.madminer.coefficients import are_at
 from mmc.jobs.statistics.closure.declaration import (
     DOUBTFUL,
     FAILED,
@@ -24,12 +25,14 @@ OUTSIDE = {FAILED: 0.25, DOUBTFUL: 0.05}
 def measure(evidence: Evidence) -> dict[str, Any]:
     """The figures at the highest confidence level; null where the network does not depend on the parameters."""
     problem, trained = evidence.problem, evidence.problem.trained
-    if trained is None or not problem.file.has_morphing:
+    if trained is None:
         return {"trained_region": None}
     inside = evidence.limits.allowed(max(problem.levels)).ravel()
     points = np.concatenate([problem.points[:-1][inside], problem.theta_true[np.newaxis]])
     mean, width = trained
     distances = np.abs(points - mean) / width
+    if not problem.file.has_morphing:  # samples are at benchmarks, which may be anywhere
+        distances[are_at(problem.file.benchmarks, points).any(axis=1)] = 0.0
     each = distances.max(axis=1)
     worst = int(np.argmax(each))
     return {
@@ -84,8 +87,8 @@ TEST = ClosureTest(
     highest confidence level is compared with the mean and the standard deviation of each parameter over the training
     samples. A flat prior ends at 1.7 standard deviations; of a Gaussian prior, 5 % of the samples are beyond {REACH:g}.
     The test is doubtful if more than {percent(OUTSIDE[DOUBTFUL])} of the points in the region are beyond {REACH:g} in
-    any parameter, and fails above {percent(OUTSIDE[FAILED])}. The test is not made for networks that do not depend on
-    θ (`derivatives`, morphing-aware ratios), and not without morphing, where the points are benchmarks. Nor is it made
+    any parameter, and fails above {percent(OUTSIDE[FAILED])}. Without morphing, benchmarks are left out. The test is
+    not made for networks that do not depend on θ (`derivatives`, morphing-aware ratios). Nor is it made
     if the network does not store the mean and width of the points of its numerator: with `scale_parameters: false`, and
     for double parameterized ratios, which scale the points of numerator and denominator together.
     """,
