@@ -238,7 +238,14 @@ def _warnings(
         for text in record[kind].get("scans", {}).get("problems", ())
     ]
     edges = [f"{r['name']}: {_edge(r)}" for r in methods if r["touches_edge"]]
-    of_records = [f"{r['name']}: {text}" for r in records for text in r["warnings"]]
+    of_records = [f"{r['name']}: {text}" for r in [*records, *combined] for text in r.get("warnings", ())]
+    of_records += [
+        f"{record['name']}{title}: {text}"
+        for record in [*records, *combined]
+        for kind, title in KINDS.items()
+        for text in record.get(kind, {}).get("warnings", ())
+        if text not in record.get("warnings", ())
+    ]
     of_events = [
         text if group is None else f"{group}: {text}"
         for group, record in events.items()

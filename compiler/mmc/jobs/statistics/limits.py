@@ -33,6 +33,8 @@ _NO_REGIONS: Mapping[str, Any] = {
     key: {} for key in ("allowed_fraction", "allowed_area", "allowed_area_error", "intervals", "interval_errors")
 }
 """The regions of limits without a grid."""
+ROUNDING = 1e-9
+"""The part of the distance between two points that rounding may change."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,19 @@ class Limits:
         return n_parameters if self.n_measured is None else min(n_parameters, self.n_measured)
 
     def is_resolved(self, level: float) -> bool:
-        """Whether a point of the grid is in the confidence region, which otherwise lies between the points."""
-        return bool(self.allowed(level).any())
+        """Whether the confidence region has a point of the grid, and is not narrower than the distance between points.
+
+        Otherwise its ends are interpolated far from all points, and other regions between the points may be missing.
+        """
+        if not self.allowed(level).any():
+            return False
+        found = self.profiled_intervals([level]) if self.has_grid else {}
+        steps = {name: float(axis[1] - axis[0]) for name, axis in self.grid.axes.items()}
+        return all(
+            high - low >= (1.0 - ROUNDING) * steps[name]
+            for name, levels in found.items()
+            for low, high in levels[str(level)]
+        )
 
     @cached_property
     def log_likelihood_ratio(self) -> Array:

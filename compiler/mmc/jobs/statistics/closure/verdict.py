@@ -9,7 +9,7 @@ Each test of :mod:`mmc.jobs.statistics.closure.registry` gives figures with stat
 The verdict on the estimator is the worst verdict of its tests.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,16 +81,23 @@ def grade(figures: Figures, evidence: Evidence) -> Verdict:
     return Verdict(
         {**figures, "verdicts": {test: verdict for test, verdict, _ in found}},
         tuple(sorted((finding for finding in found if finding[1] != PASSED), key=_severity)),
-        (*_unresolved(evidence), *(note for test in made for note in test.notes(figures, evidence))),
+        (
+            *unresolved(evidence.limits, evidence.problem.levels),
+            *(note for test in made for note in test.notes(figures, evidence)),
+        ),
     )
 
 
-def _unresolved(evidence: Evidence) -> Iterator[str]:
+def unresolved(limits: Limits, levels: Sequence[float]) -> list[str]:
     """Warnings about regions that are smaller than the distance between the points of the grid."""
-    levels = [level for level in evidence.problem.levels if not evidence.limits.is_resolved(level)]
-    if levels:
-        shown = " and ".join(f"{level:.0%}" for level in levels)
-        yield f"the grid does not resolve the confidence region at {shown}: it lies between the points, so use more"
+    missed = [level for level in levels if not limits.is_resolved(level)]
+    if not missed:
+        return []
+    shown = " and ".join(f"{100 * level:g}%" for level in missed)
+    return [
+        f"the grid does not resolve the confidence region at {shown}: it is narrower than the distance between the "
+        "points, so use more points or a narrower range"
+    ]
 
 
 def judge_varied(problem: LimitProblem, ratios: Mapping[str, MeanRatio], limits: Limits, nominal: Verdict) -> Verdict:
