@@ -25,7 +25,15 @@ from mmc.jobs.statistics.allowed_areas import allowed_areas
 from mmc.jobs.statistics.between_points import highest, maximum
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.jackknife import standard_error
-from mmc.jobs.statistics.projections import Intervals, each_intervals, intervals, profiles, projections, slice_through
+from mmc.jobs.statistics.projections import (
+    Intervals,
+    are_wide,
+    each_intervals,
+    intervals,
+    profiles,
+    projections,
+    slice_through,
+)
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
 
@@ -33,8 +41,6 @@ _NO_REGIONS: Mapping[str, Any] = {
     key: {} for key in ("allowed_fraction", "allowed_area", "allowed_area_error", "intervals", "interval_errors")
 }
 """The regions of limits without a grid."""
-ROUNDING = 1e-9
-"""The part of the distance between two points that rounding may change."""
 
 
 @dataclass(frozen=True)
@@ -154,15 +160,8 @@ class Limits:
 
         Otherwise its ends are interpolated far from all points, and other regions between the points may be missing.
         """
-        if not self.allowed(level).any():
-            return False
-        found = self.profiled_intervals([level]) if self.has_grid else {}
-        steps = {name: float(axis[1] - axis[0]) for name, axis in self.grid.axes.items()}
-        return all(
-            high - low >= (1.0 - ROUNDING) * steps[name]
-            for name, levels in found.items()
-            for low, high in levels[str(level)]
-        )
+        wide = not self.has_grid or are_wide(self.grid.axes, self.profiled_intervals([level]))
+        return wide and bool(self.allowed(level).any())
 
     @cached_property
     def log_likelihood_ratio(self) -> Array:

@@ -130,6 +130,8 @@ def test_a_region_narrower_than_the_distance_of_points_is_not_resolved(problem: 
     assert unresolved(gaussian(0.4 * step, point), levels) == [shown.format("68%")]
     assert judge(Evidence(problem, gaussian(0.4 * step, point))).warnings == (shown.format("68%"),)
     assert unresolved(gaussian(step, point), levels) == []
+    corner = problem.points[0]  # of the grid, which has a quarter of the region
+    assert [unresolved(gaussian(error * step, corner), (0.95,)) == [] for error in (0.24, 0.27)] == [False, True]
 
 
 def test_fewer_test_events_than_expected_ones_are_doubtful(problem: LimitProblem) -> None:

@@ -122,17 +122,19 @@ def judge_varied(problem: LimitProblem, ratios: Mapping[str, MeanRatio], limits:
     return Verdict(figures, tuple(sorted(varied_findings + nominal_findings, key=_severity)), nominal.warnings)
 
 
-def judge_observed(problem: LimitProblem, limits: Limits, expected: Verdict) -> Verdict:
+def judge_observed(problem: LimitProblem, limits: Limits, expected: Verdict, *, rate: bool = True) -> Verdict:
     """The verdict on limits from observed events: from these events at their best fit, and the one on expected limits.
 
     Without morphing, weights are known at benchmarks only: the best point of the grid is judged if it is a benchmark.
+
+    :param rate: whether the limits may include the rate
     """
     point = problem.file.coordinates(limits.best_fit)[np.newaxis]
     if not problem.file.has_morphing:
         point = problem.grid.points[[int(np.argmax(limits.log_likelihood[:-1]))]]
     known = problem.file.has_morphing or any((point == place).all() for place in problem.file.benchmarks.values())
     row = problem.file.coefficients(point)[0] if known else np.zeros(0)
-    own = judge(Evidence(problem, limits, best_fit=row))
+    own = judge(Evidence(problem, limits, rate=rate, best_fit=row))
     return replace(own, findings=tuple(sorted(own.findings + expected.findings, key=_severity)))
 
 
