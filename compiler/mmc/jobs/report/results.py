@@ -1,5 +1,6 @@
 """``results.json``: the results of a run, read from the outputs of its jobs (format: ``schema/1.0/results.json``)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +107,8 @@ _LN_LAMBDA = "_ln_lambda"
 
 
 def _is_scan(name: str) -> bool:
-    return name.endswith(_LN_LAMBDA)
+    """Whether an array is ln λ of a scan; ``pseudo_data_minus_2_ln_lambda`` is none."""
+    return re.search(rf"(^|_)scan_\d+{_LN_LAMBDA}$", name) is not None
 
 
 def collect(
