@@ -175,6 +175,15 @@ def test_areas(problem: LimitProblem, ratio: float, error: float, expected: str)
     assert verdict(problem, 1.0, area={"ratio": ratio, "error": error}).verdict == expected
 
 
+def test_the_area_of_a_region_that_the_grid_cuts_off_says_nothing(problem: LimitProblem) -> None:
+    """As with the Standard Model at the edge: areas of two unbiased likelihoods differ by a factor of 2 or more."""
+    area = {"ratio": 0.35, "error": 0.06}
+    found = verdict(problem, 1.0, true=3.0, area=area)
+    assert "area" not in {test for test, _, _ in found.findings}
+    assert "the area is not compared with that of the truth, because the edge of the grid" in found.warnings[-1]
+    assert verdict(problem, 1.0, area=area).verdict == "failed" and not verdict(problem, 1.0, area=area).warnings
+
+
 @pytest.mark.parametrize(("own", "of_truth", "ratio"), [(0.1, 0.06, 1.0), (0.3, 0.06, 1.5), (0.1, 0.3, 2.0 / 3.0)])
 def test_areas_that_the_grid_does_not_resolve_are_the_same(own: float, of_truth: float, ratio: float) -> None:
     """A grid of five points."""
