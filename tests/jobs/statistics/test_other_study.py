@@ -84,3 +84,10 @@ def test_a_rate_with_the_limits_of_another_study(toy_events: Path, tmp_path: Pat
     q = own[inside] * factor, other[inside]
     mean = (q[0] * factor + q[1]) / (q[0] + q[1])  # the factor of the rate hardly depends on the point
     np.testing.assert_allclose(both[inside], (q[0] + q[1]) / mean, rtol=0.03)
+
+    assert found["warnings"] == []
+    steep = {"axis_c1": axis, "axis_c2": axis, "log_likelihood_ratio": 1e4 * other}
+    save_arrays(tmp_path / "other.npz", steep)
+    out = learning.run("combinations", "steep", settings, events=[toy_events], baseline=[rate], **files)
+    (text,) = json.loads((out / "combination.json").read_text())["warnings"]
+    assert "the grid does not resolve the confidence region at 68% and 95%" in text

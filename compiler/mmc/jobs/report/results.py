@@ -1,5 +1,6 @@
 """``results.json``: the results of a run, read from the outputs of its jobs (format: ``schema/1.0/results.json``)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +107,8 @@ _LN_LAMBDA = "_ln_lambda"
 
 
 def _is_scan(name: str) -> bool:
-    return name.endswith(_LN_LAMBDA)
+    """Whether an array is ln λ of a scan; ``pseudo_data_minus_2_ln_lambda`` is none."""
+    return re.search(rf"(^|_)scan_\d+{_LN_LAMBDA}$", name) is not None
 
 
 def collect(
@@ -238,7 +240,14 @@ def _warnings(
         for text in record[kind].get("scans", {}).get("problems", ())
     ]
     edges = [f"{r['name']}: {_edge(r)}" for r in methods if r["touches_edge"]]
-    of_records = [f"{r['name']}: {text}" for r in records for text in r["warnings"]]
+    of_records = [f"{r['name']}: {text}" for r in [*records, *combined] for text in r.get("warnings", ())]
+    of_records += [
+        f"{record['name']}{title}: {text}"
+        for record in [*records, *combined]
+        for kind, title in KINDS.items()
+        for text in record.get(kind, {}).get("warnings", ())
+        if text not in record.get("warnings", ())
+    ]
     of_events = [
         text if group is None else f"{group}: {text}"
         for group, record in events.items()

@@ -25,7 +25,15 @@ from mmc.jobs.statistics.allowed_areas import allowed_areas
 from mmc.jobs.statistics.between_points import highest, maximum
 from mmc.jobs.statistics.critical import CriticalValues
 from mmc.jobs.statistics.interval_errors import end_errors, interval_errors, standard_error_of
-from mmc.jobs.statistics.projections import Intervals, each_intervals, intervals, profiles, projections, slice_through
+from mmc.jobs.statistics.projections import (
+    Intervals,
+    are_wide,
+    each_intervals,
+    intervals,
+    profiles,
+    projections,
+    slice_through,
+)
 from mmc.jobs.statistics.scanning.box import Box
 from mmc.jobs.statistics.scanning.outcome import Fitted, Scans
 
@@ -158,8 +166,12 @@ class Limits:
         return n_parameters if self.n_measured is None else min(n_parameters, self.n_measured)
 
     def is_resolved(self, level: float) -> bool:
-        """Whether a point of the grid is in the confidence region, which otherwise lies between the points."""
-        return bool(self.allowed(level).any())
+        """Whether the confidence region has a point of the grid, and is not narrower than the distance between points.
+
+        Otherwise its ends are interpolated far from all points, and other regions between the points may be missing.
+        """
+        wide = not self.has_grid or are_wide(self.grid.axes, self.profiled_intervals([level]))
+        return wide and bool(self.allowed(level).any())
 
     @cached_property
     def log_likelihood_ratio(self) -> Array:
@@ -328,8 +340,7 @@ class Limits:
             return {}
         none: Array = np.empty((0, len(self.log_likelihood)))
         left_out, shifted = (none if each is None else each for each in (self.replicas, self.varied))
-        others = left_out, shifted
-        return end_errors(self.scans, self.grid.points, self.log_likelihood, others, self.per_simulated)
+        return end_errors(self.scans, self.grid.points, self.log_likelihood, (left_out, shifted), self.per_simulated)
 
     @property
     def _other_ratios(self) -> tuple[Array, Array]:

@@ -17,6 +17,8 @@ from mmc.jobs.statistics.between_points import maximum
 
 Intervals = dict[str, dict[str, list[list[float]]]]
 """The first and last value of each interval, by parameter and confidence level."""
+ROUNDING = 1e-9
+"""The part of the distance between two points that rounding may change."""
 
 
 def profile(ratio: Array, keep: Sequence[int]) -> Array:
@@ -74,6 +76,14 @@ def each_intervals(axes: Mapping[str, Array], curves: Sequence[Array], levels: S
         }
         for one in zip(*roots, strict=True)
     ]
+
+
+def are_wide(axes: Mapping[str, Array], found: Intervals) -> bool:
+    """Whether all intervals are as wide as the distance between points; at an edge of the grid one may be half."""
+    each = [(axes[name], low, high) for name, levels in found.items() for ends in levels.values() for low, high in ends]
+    parts = [2.0 if axis[0] in (low, high) or axis[-1] in (low, high) else 1.0 for axis, low, high in each]
+    steps = [(1.0 - ROUNDING) * (axis[1] - axis[0]) for axis, _, _ in each]
+    return all(part * (high - low) >= step for (_, low, high), part, step in zip(each, parts, steps, strict=True))
 
 
 def _roots(axis: Array, curves: Array) -> list[tuple[Array, Array]]:

@@ -65,9 +65,9 @@ class Result:
         limits = variants.pop("")
         verdicts = {name: judge(variants[name], False) for name in ("without_rate",) if name in variants}
         verdict = judge(limits, True)
-        for name in ("observed", "observed_without_rate"):
+        for name, rate in (("observed", True), ("observed_without_rate", False)):
             if name in variants:
-                verdicts[name] = judge_observed(problem, variants[name], verdict)
+                verdicts[name] = judge_observed(problem, variants[name], verdict, rate=rate)
         for rate_name, nominal in {"": verdict, "without_rate": verdicts.get("without_rate", verdict)}.items():
             name = "_".join(filter(None, (rate_name, "with_systematics")))
             if judge_varied is not None and name in variants:

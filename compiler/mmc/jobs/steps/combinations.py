@@ -16,6 +16,7 @@ from mmc.jobs.job import StepJob, read_json, write_json
 from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.event_file import Array, EventFile
 from mmc.jobs.madminer.shared_events import SharedEvents
+from mmc.jobs.statistics.closure.verdict import unresolved
 from mmc.jobs.statistics.combined_limits import combined_limits, grid_of
 from mmc.jobs.statistics.combined_verdict import Integration, Part, judge, shared_events
 from mmc.jobs.statistics.fisher import Information
@@ -77,13 +78,14 @@ def run(job: StepJob) -> None:
             regions, settings.limits, settings.floating, file.coefficients, np.random.default_rng(job.seed)
         )
         found |= {"floating": list(settings.floating)} if settings.floating else {}
-        summaries: dict[str, dict[str, Any]] = {}
+        levels, summaries = settings.limits.confidence_levels, dict[str, dict[str, Any]]()
         for kind, own in limits.items():
             shared_f = f_shared.get(kind, 0.0)
             verdict = judge(
                 parts, own, overlaps, kind, independent=independent, f_shared=shared_f, integration=integration
             )
-            summaries[kind] = own.summary(settings.limits.confidence_levels) | verdict | _fitted(fits, kind)
+            verdict["warnings"] = unresolved(own, levels)
+            summaries[kind] = own.summary(levels) | verdict | _fitted(fits, kind)
         expected = limits.pop("")
         found |= summaries.pop("") | summaries
         arrays = expected.arrays()

@@ -11,6 +11,7 @@ from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.verdict import Verdict, judge, judge_observed
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.summaries import Summaries
+from scipy.stats import poisson
 
 from tests.jobs.learning_jobs import Learning
 from tests.jobs.toy_events import add_systematics, write_events
@@ -30,10 +31,13 @@ def drawn(problem: LimitProblem, random: np.random.Generator, n: int = 300) -> A
     return events.x[random.choice(len(events.x), n, p=probabilities / probabilities.sum())]
 
 
-def verdict(problem: LimitProblem, x: Any) -> Verdict:
+def verdict(problem: LimitProblem, x: Any, expected: float | None = None, *, rate: bool = True) -> Verdict:
+    """The verdict on these events; by default so many are expected at the true point, which is the best fit."""
+    luminosity = problem.luminosity * (expected or len(x)) / problem.n_expected
     observed = replace(problem, observed=Summaries(x, np.full(len(x), 1.0 / len(x))), n_observed=float(len(x)))
-    limits = observed.limits(-np.square(observed.points).sum(axis=1))  # the best fit is the true point
-    return judge_observed(observed, limits, judge(Evidence(problem, problem.limits(0.0))))
+    observed = replace(observed, luminosity=luminosity)
+    limits = observed.limits(-np.square(observed.points).sum(axis=1), rate=False)
+    return judge_observed(observed, limits, judge(Evidence(problem, problem.limits(0.0))), rate=rate)
 
 
 def test_p_values_of_the_same_distribution_are_uniform(problem: LimitProblem) -> None:
@@ -63,6 +67,24 @@ def test_events_outside_the_simulated_range_are_doubtful(problem: LimitProblem) 
     assert found.reasons == ("1.3% of the observed events have a x1 outside the range of the simulated events",)
 
 
+@pytest.mark.parametrize(("n", "expected"), [(300, 450.0), (300, 360.0), (300, 315.0), (3, 12.0), (1, 9.0), (5, 1.0)])
+def test_a_number_of_events_that_the_best_fit_does_not_expect(problem: LimitProblem, n: int, expected: float) -> None:
+    """As with the luminosity of another data set, which a rate alone would pass: it looks for the closest rate."""
+    x = drawn(problem, np.random.default_rng(10), n)
+    found = verdict(problem, x, expected)
+    tail = poisson.cdf(n, expected) if n < expected else poisson.sf(n - 1, expected)
+    counted = found.figures["number_of_events"]
+    assert counted["p_value"] == pytest.approx(2.0 * tail, rel=0.35)  # the simulation has an error of 1 %
+    assert (counted["observed"], counted["expected"]) == (n, pytest.approx(expected))
+    chance = 1.0 - (1.0 - counted["p_value"]) ** 3
+    verdicts = {0.0027: "failed", 0.0455: "doubtful", 2.0: "passed"}
+    assert found.verdict == next(name for p_value, name in verdicts.items() if chance < p_value)
+    if found.verdict == "failed":
+        text = f"{n} events are observed, and {expected:g} expected at the best fit: check the luminosity"
+        assert text in found.reasons[0]
+    assert verdict(problem, x, expected, rate=False).verdict == "passed"
+
+
 def test_few_events_have_few_bins(problem: LimitProblem) -> None:
     found = verdict(problem, drawn(problem, np.random.default_rng(8), 3))
     assert {entry["degrees_of_freedom"] for entry in found.figures["distributions"]} == {1}
@@ -74,7 +96,7 @@ def test_a_failed_method_stays_failed_on_observed_events(problem: LimitProblem) 
     shifted = problem.limits(-40.0 * np.square(problem.points - [1.0, 0.0]).sum(axis=1))
     expected = judge(Evidence(problem, shifted))
     assert expected.verdict == "failed"
-    with_data = replace(problem, observed=Summaries(observed, np.full(300, 1.0 / 300)), n_observed=300.0)
+    with_data = replace(problem, observed=Summaries(observed, np.full(300, 1.0 / 300)), n_observed=problem.n_expected)
     found = judge_observed(with_data, problem.limits(-np.square(problem.points).sum(axis=1)), expected)
     assert found.verdict == "failed" and found.figures["verdicts"] == {"observed_events": "passed"}
 

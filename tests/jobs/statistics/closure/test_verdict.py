@@ -5,13 +5,13 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from mmc.jobs.madminer.event_file import EventFile
+from mmc.jobs.madminer.event_file import Array, EventFile
 from mmc.jobs.statistics.closure.evidence import Evidence
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
 from mmc.jobs.statistics.closure.registry import TESTS
 from mmc.jobs.statistics.closure.tests.area import area_figures
 from mmc.jobs.statistics.closure.tests.mean_score import mean_score
-from mmc.jobs.statistics.closure.verdict import Verdict, grade, judge
+from mmc.jobs.statistics.closure.verdict import Verdict, grade, judge, unresolved
 from mmc.jobs.statistics.limits import Limits
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.summaries import Summaries
@@ -111,16 +111,27 @@ def test_bins_with_few_events_make_limits_too_strong(problem: LimitProblem) -> N
     assert verdict(problem, 1.0, unfilled=0.0, sparse=0.4).verdict == "passed"
 
 
-def test_a_region_between_the_points_of_the_grid_is_not_resolved(problem: LimitProblem) -> None:
-    at, between = (
-        problem.limits(-1e9 * np.square(problem.points - best).sum(axis=1))
-        for best in (problem.points[0], problem.points[:2].mean(axis=0))
+def test_a_region_narrower_than_the_distance_of_points_is_not_resolved(problem: LimitProblem) -> None:
+    """Also if it has a point of the grid, as the Standard Model mostly is one: its ends are far from all points, and
+    the rate's second region, where the expected number of events is the same, may be between two of them."""
+
+    def gaussian(error: float, best: Array) -> Limits:
+        return Limits(problem.grid, -0.5 * np.square((problem.points - best) / error).sum(axis=1))
+
+    point, between = problem.points[220], problem.points[220:222].mean(axis=0)
+    step, levels = problem.points[1, 1] - problem.points[0, 1], problem.levels
+    assert [gaussian(error * step, point).is_resolved(0.95) for error in (0.01, 0.24, 0.27)] == [False, False, True]
+    shown = (
+        "the grid does not resolve the confidence region at {}: it is narrower than the distance between the points, "
     )
-    narrow = replace(between, log_likelihood=np.append(between.log_likelihood[:-1], 0.0))
-    assert not narrow.is_resolved(0.95) and at.is_resolved(0.95)
-    assert judge(Evidence(problem, narrow)).warnings == (
-        "the grid does not resolve the confidence region at 68% and 95%: it lies between the points, so use more",
-    )
+    shown += "so use more points or a narrower range"
+    for best in (point, between):
+        assert unresolved(gaussian(0.02 * step, best), levels) == [shown.format("68% and 95%")]
+    assert unresolved(gaussian(0.4 * step, point), levels) == [shown.format("68%")]
+    assert judge(Evidence(problem, gaussian(0.4 * step, point))).warnings == (shown.format("68%"),)
+    assert unresolved(gaussian(step, point), levels) == []
+    corner = problem.points[0]  # of the grid, which has a quarter of the region
+    assert [unresolved(gaussian(error * step, corner), (0.95,)) == [] for error in (0.24, 0.27)] == [False, True]
 
 
 def test_fewer_test_events_than_expected_ones_are_doubtful(problem: LimitProblem) -> None:
@@ -164,6 +175,15 @@ def test_areas(problem: LimitProblem, ratio: float, error: float, expected: str)
     assert verdict(problem, 1.0, area={"ratio": ratio, "error": error}).verdict == expected
 
 
+def test_the_area_of_a_region_that_the_grid_cuts_off_says_nothing(problem: LimitProblem) -> None:
+    """As with the Standard Model at the edge: areas of two unbiased likelihoods differ by a factor of 2 or more."""
+    area = {"ratio": 0.35, "error": 0.06}
+    found = verdict(problem, 1.0, true=3.0, area=area)
+    assert "area" not in {test for test, _, _ in found.findings}
+    assert "the area is not compared with that of the truth, because the edge of the grid" in found.warnings[-1]
+    assert verdict(problem, 1.0, area=area).verdict == "failed" and not verdict(problem, 1.0, area=area).warnings
+
+
 @pytest.mark.parametrize(("own", "of_truth", "ratio"), [(0.1, 0.06, 1.0), (0.3, 0.06, 1.5), (0.1, 0.3, 2.0 / 3.0)])
 def test_areas_that_the_grid_does_not_resolve_are_the_same(own: float, of_truth: float, ratio: float) -> None:
     """A grid of five points."""
@@ -203,8 +223,12 @@ def test_coverages(problem: LimitProblem, coverage: float, non_centrality: float
 def test_toys_without_many_events_are_doubtful(problem: LimitProblem) -> None:
     entry: dict[str, Any] = {"theta": {"c1": 0.0}, "level": 0.95, "coverage": 0.95, "error": 0.012, "toys": 400}
     entry |= {"non_centrality": 0.0, "half_step": 0.0, "nu": 0.01, "widening": 1.0, "width_error": 0.0}
-    found = verdict(problem, 1.0, coverage=[entry | {"left_out": 0.03}])
-    assert found.reasons == ("events with negative weights, 3.0% of the cross section, are in no toy",)
+    for own in (entry, entry | {"coverage": 0.43}):  # too many events in the toys are not the fault of the limits
+        found = verdict(problem, 1.0, coverage=[own | {"left_out": 0.03}])
+        text = (
+            "events with negative weights, 3.0% of the cross section, are in no toy, so toys do not tell the coverage"
+        )
+        assert found.reasons == (text,) and found.verdict == "doubtful"
     assert verdict(problem, 1.0, coverage=[entry | {"left_out": 0.005}]).verdict == "passed"
 
 

@@ -118,9 +118,14 @@ def test_experiments_with_a_fixed_number_of_events_do_not_fluctuate_in_the_rate(
 ) -> None:
     toys = {"at": {"c1": 0.1, "c2": 0.0}, "repeat": 20, "events": "fixed"}
     learning = Learning(tmp_path, toy_events, ranges=RANGES, experiments=toys)
-    found = record(learning.baseline("rate"))
+    folder = learning.baseline("rate")
+    found = record(folder)
     assert found["pseudo_data"]["mean_events"] == round(found["pseudo_data"]["mean_events"])
     assert found["pseudo_data"]["coverage"][0]["region"] == 1.0  # the rate does not fluctuate
+    report = learning.report(formats=["svg"], baseline=[folder], events=[toy_events])
+    content = record(report, "results.json")
+    jsonschema.validate(content, SCHEMA)
+    assert content["baselines"][0]["pseudo_data"] == found["pseudo_data"]
 
 
 def test_scans_without_bins_have_the_error_of_the_simulation_of_the_grid(tmp_path: Path, toy_events: Path) -> None:

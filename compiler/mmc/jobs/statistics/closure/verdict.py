@@ -9,7 +9,7 @@ Each test of :mod:`mmc.jobs.statistics.closure.registry` gives figures with stat
 The verdict on the estimator is the worst verdict of its tests.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,16 +82,23 @@ def grade(figures: Figures, evidence: Evidence) -> Verdict:
     return Verdict(
         {**figures, "verdicts": {test: verdict for test, verdict, _ in found}},
         tuple(sorted((finding for finding in found if finding[1] != PASSED), key=_severity)),
-        (*_unresolved(evidence), *(note for test in made for note in test.notes(figures, evidence))),
+        (
+            *unresolved(evidence.limits, evidence.problem.levels),
+            *(note for test in made for note in test.notes(figures, evidence)),
+        ),
     )
 
 
-def _unresolved(evidence: Evidence) -> Iterator[str]:
+def unresolved(limits: Limits, levels: Sequence[float]) -> list[str]:
     """Warnings about regions that are smaller than the distance between the points of the grid."""
-    levels = [level for level in evidence.problem.levels if not evidence.limits.is_resolved(level)]
-    if levels:
-        shown = " and ".join(f"{level:.0%}" for level in levels)
-        yield f"the grid does not resolve the confidence region at {shown}: it lies between the points, so use more"
+    missed = [level for level in levels if not limits.is_resolved(level)]
+    if not missed:
+        return []
+    shown = " and ".join(f"{100 * level:g}%" for level in missed)
+    return [
+        f"the grid does not resolve the confidence region at {shown}: it is narrower than the distance between the "
+        "points, so use more points or a narrower range"
+    ]
 
 
 def judge_varied(problem: LimitProblem, ratios: Mapping[str, MeanRatio], limits: Limits, nominal: Verdict) -> Verdict:
@@ -116,17 +123,19 @@ def judge_varied(problem: LimitProblem, ratios: Mapping[str, MeanRatio], limits:
     return Verdict(figures, tuple(sorted(varied_findings + nominal_findings, key=_severity)), nominal.warnings)
 
 
-def judge_observed(problem: LimitProblem, limits: Limits, expected: Verdict) -> Verdict:
+def judge_observed(problem: LimitProblem, limits: Limits, expected: Verdict, *, rate: bool = True) -> Verdict:
     """The verdict on limits from observed events: from these events at their best fit, and the one on expected limits.
 
     Without morphing, weights are known at benchmarks only: the best point of the grid is judged if it is a benchmark.
+
+    :param rate: whether the limits may include the rate
     """
     point = problem.file.coordinates(limits.best_fit)[np.newaxis]
     if not problem.file.has_morphing:
         point = problem.grid.points[[int(np.argmax(limits.log_likelihood[:-1]))]]
     known = problem.file.has_morphing or bool(are_at(problem.file.benchmarks, point).any())
     row = problem.file.coefficients(point)[0] if known else np.zeros(0)
-    own = judge(Evidence(problem, limits, best_fit=row))
+    own = judge(Evidence(problem, limits, rate=rate, best_fit=row))
     return replace(own, findings=tuple(sorted(own.findings + expected.findings, key=_severity)))
 
 

@@ -112,7 +112,10 @@ def _half_step(problem: LimitProblem, curve: Array, point: Array) -> float:
 
 def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
     """The verdict, and the reason if it is not 'passed'."""
-    dof = evidence.limits.dof
+    dof, largest = evidence.limits.dof, max(entry["left_out"] for entry in figures["coverage"])
+    if largest > MOST_LEFT_OUT:  # toys then have too many events, which is not the fault of the limits
+        reason = f"events with negative weights, {largest:.1%} of the cross section, are in no toy"
+        return DOUBTFUL, f"{reason}, so toys do not tell the coverage"
     for verdict, (k, p_value) in significance(len(figures["coverage"])).items():
         for entry in figures["coverage"]:
             non_centrality = entry["non_centrality"] + entry["half_step"]
@@ -128,9 +131,6 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
                     f"{entry['toys']} toys at {where}"
                 )
                 return verdict, reason
-    largest = max(entry["left_out"] for entry in figures["coverage"])
-    if largest > MOST_LEFT_OUT:
-        return DOUBTFUL, f"events with negative weights, {largest:.1%} of the cross section, are in no toy"
     return PASSED, ""
 
 
@@ -188,10 +188,11 @@ TEST = ClosureTest(
     So even the coverage of an exact ratio may be too small: -2 ln λ of the true point follows a non-central χ²
     distribution. The non-centrality is taken from the Asimov data, to half a step of the grid, as far as the numbers of
     both kinds of events explain it. The statistical error of the width of -2 ln λ, from a jackknife, is added to the
-    binomial error in quadrature. The significance is that of the smallest coverage of all points and levels. The test
-    is doubtful if events with negative weights, which no toy can contain, are more than {percent(MOST_LEFT_OUT)} of the
-    cross section. With `confidence: toys`, the limits are those with critical values from toys, which are other toys
-    than these. Coverage above the confidence level passes: such limits are correct, but not the strongest.
+    binomial error in quadrature. The significance is that of the smallest coverage of all points and levels. If events
+    with negative weights, which no toy can contain, are more than {percent(MOST_LEFT_OUT)} of the cross section, the
+    toys tell nothing, and the test is doubtful. With `confidence: toys`, the limits are those with critical values from
+    toys, which are other toys than these. Coverage above the confidence level passes: such limits are correct, but not
+    the strongest.
     """,
     schema={
         "coverage": {

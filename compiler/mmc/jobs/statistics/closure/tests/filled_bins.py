@@ -22,8 +22,11 @@ def grade(figures: Figures, evidence: Evidence) -> tuple[str, str]:
     """The verdict, and the reason if it is not 'passed'."""
     del evidence
     if figures["unfilled"] > UNFILLED:
-        reason = f"{figures['unfilled']:.1%} of the data are in bins without simulated events and are ignored"
-        return DOUBTFUL, f"{reason}: use fewer bins, or generate more events"
+        reason = (
+            f"{figures['unfilled']:.1%} of the data are in bins without simulated events, or of negative content at a "
+            "point of the grid, and are ignored"
+        )
+        return DOUBTFUL, f"{reason}: use fewer bins or a smaller grid, or generate more events"
     if figures["sparse"] > MOST_SPARSE:
         reason = f"{figures['sparse']:.0%} of the cross section is in bins with fewer than {FEW:g} effective events"
         advice = "use fewer bins, a method without bins such as derivatives, or generate more events"
