@@ -83,7 +83,8 @@ COEFFICIENTS = ("LL", "LR", "RL", "RR")
 
 
 DELPHES_OBSERVABLES = ("j[0].pt", "(l[0] + l[1]).m", "met.pt", "j[0].deltaphi(j[1])", "len(e) + len(mu)")
-TRANSFORMS = ("theta", "16.52*theta", "(1 + theta)**2", "-theta / 1e-3", "max(theta, 0.01) * 2")
+LINEAR = ("theta", "16.52*theta", "-theta / 1e-3")
+TRANSFORMS = (*LINEAR, "(1 + theta)**2", "max(theta, 0.01) * 2")
 
 
 @st.composite
@@ -242,9 +243,10 @@ def _complete(study: dict[str, Any]) -> None:
 
 def _place_in_card(draw: st.DrawFn, study: dict[str, Any]) -> None:
     """Say where each parameter stands in the param card."""
+    transforms = TRANSFORMS if study.get("morphing") == "none" else LINEAR
     for number, entry in enumerate(study["parameters"].values()):
         place = draw(st.sampled_from([number, [1, number]]))
-        entry |= {"lha_block": "dim6", "lha_id": place, "transform": draw(st.sampled_from(TRANSFORMS))}
+        entry |= {"lha_block": "dim6", "lha_id": place, "transform": draw(st.sampled_from(transforms))}
 
 
 @st.composite
