@@ -7,9 +7,9 @@ import pytest
 from mmc.compiler.settings.baselines import EqualBins
 from mmc.jobs.madminer import workarounds
 from mmc.jobs.madminer.event_file import EventFile, Events
-from mmc.jobs.statistics import binned_ratio
+from mmc.jobs.statistics import binned_ratio, histograms
 from mmc.jobs.statistics.binned_ratio import BinnedRatio, HistogramFigures, histogram_figures
-from mmc.jobs.statistics.histograms import Binning, Filled, Template, make_binning
+from mmc.jobs.statistics.histograms import IMPOSSIBLE, Binning, Filled, Template, make_binning
 from mmc.jobs.statistics.limits import p_values
 from mmc.jobs.statistics.summaries import Summaries
 
@@ -112,6 +112,25 @@ def test_bins_without_knowledge_have_ratio_one() -> None:
     assert ratio.known.tolist() == [True, False, False]
     assert ratio.at(slice(None)).tolist() == [[pytest.approx((3 / 2) / (2 / 3)), 1.0, 1.0]]
     assert ratio.unknown_fraction(np.array([0.25, 0.25, 0.5])) == 0.75
+
+
+def test_points_where_a_bin_is_really_negative_exclude_themselves_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights 1 ± c, linear in c: beyond |c| = 1 one of two bins is negative, and both are used inside. A third bin has
+    as many positive as negative weights, and is negative by chance: it is left out, and excludes nothing."""
+    monkeypatch.setattr(histograms, "BLOCK", 7)  # blocks of two points
+    slopes = np.repeat([1.0, -1.0], 100)
+    weights = np.stack([np.ones(200), 1.0 + slopes], axis=1)
+    weights = np.concatenate([weights, [[1.0, 1.0], [1.0, -1.2], [1.0, -1.0]]])  # c = 0 and 1
+    template = Template.of(np.repeat([0, 1, 2], [100, 100, 3]), Events(np.zeros((203, 1)), weights), 3)
+    axis = np.linspace(-2.0, 2.0, 41)
+    rows = np.stack([1.0 - axis, axis], axis=1)
+    assert (template.sums[2] @ rows[-1]) < 0.0
+    ratio = BinnedRatio.of_template(template, rows, np.array([1.0, 0.0]))
+    inside = np.abs(axis) < 0.99
+    assert ratio.possible.tolist() == inside.tolist() and ratio.known.tolist() == [True, True, False]
+    ratios = np.exp(ratio.log[inside])
+    np.testing.assert_allclose(ratios[:, 0] / ratios[:, 1], (1.0 + axis[inside]) / (1.0 - axis[inside]))
+    assert (ratio.log[~inside] == IMPOSSIBLE).all()
 
 
 def test_a_histogram_at_many_points_is_made_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
-from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Binning, Filled, bin_sum
+from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Binning, Filled, Template, bin_sum
 from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood, VariedHistogram
 from mmc.jobs.statistics.summaries import Summaries
 
@@ -28,8 +28,9 @@ class BinnedRatio:
     """The ratio r of the histogram at each point to the histogram at a reference, in every bin.
 
     If the template is empty or negative at the reference or at one of the possible points, the bin is not ``known`` and
-    its ratio is 1. A point is not ``possible`` if its cross section is not positive: it has no distribution, its ratio
-    is 1 in all bins, and only the logarithms exclude it.
+    its ratio is 1. A point is not ``possible`` if its cross section, or the content of a bin that is not negative by
+    chance (:meth:`Template.has_no_distribution`), is not positive there: it has no distribution, its ratio is 1 in all
+    bins, and only the logarithms exclude it.
     """
 
     sums: Array
@@ -40,6 +41,13 @@ class BinnedRatio:
     """Shape (benchmarks,)."""
     known: npt.NDArray[np.bool_]
     possible: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of_template(cls, template: Template, coefficients: Array, reference: Array) -> "BinnedRatio":
+        """The ratio from morphing coefficients, at points that have a distribution."""
+        excluded = template.has_no_distribution(coefficients, reference)
+        found = cls.of(template.sums, np.where(excluded[:, np.newaxis], reference, coefficients), reference)
+        return replace(found, possible=found.possible & ~excluded)
 
     @classmethod
     def of(cls, sums: Array, coefficients: Array, reference: Array) -> "BinnedRatio":
@@ -204,7 +212,7 @@ def histogram_figures(
     :param integration: the relative error of the cross section of each sample, shape (samples,); None if limits do not
         include it
     """
-    ratio = BinnedRatio.of(filled.template.sums, coefficients, row)
+    ratio = BinnedRatio.of_template(filled.template, coefficients, row)
     varied = ratio.varied(filled, profiled=profiled)
     left_out = filled.left_out
     filling = filled.template.sums @ truth

@@ -27,6 +27,10 @@ IMPOSSIBLE = -100.0
 """The log ratio of any event at a point where no events are expected: such a point is excluded by a single event."""
 FLOOR = 1e-6
 """Smaller and negative ratios of probabilities are replaced by this value; they are 0 for what is impossible."""
+SIGNIFICANT = 5.0
+"""A content that is negative by so many standard errors is not negative by chance."""
+BLOCK = 1_000_000
+"""The largest number of contents of bins, at some points, in memory at once."""
 TAIL = 0.001
 """Adaptive edges lie between this quantile and one minus this quantile, as in MadMiner."""
 
@@ -118,6 +122,26 @@ class Template:
         sums = self.sums @ coefficients
         squares = self.products @ coefficients @ coefficients
         return float(sums[sums**2 < FEW * squares].sum() / sums.sum())
+
+    def has_no_distribution(self, coefficients: Array, reference: Array) -> npt.NDArray[np.bool_]:
+        """Whether a bin has no positive content at each of some points (points, benchmarks); shape (points,).
+
+        Only bins count that are positive at the reference (benchmarks,), and negative beyond their statistical error at
+        one of the points, as where weights are linear in the parameters. Others may be negative by chance.
+        """
+        size = max(1, BLOCK // len(self.sums))
+        blocks = [coefficients[start : start + size] for start in range(0, len(coefficients), size)]
+        counts = np.any([self._are_negative(rows) for rows in blocks], axis=0) & (self.sums @ reference > 0.0)
+        return np.concatenate([(rows @ self.sums[counts].T <= 0.0).any(axis=1) for rows in blocks])
+
+    def _are_negative(self, coefficients: Array) -> npt.NDArray[np.bool_]:
+        """Whether each bin is negative beyond its statistical error at one of some points, shape (bins,)."""
+        contents = coefficients @ self.sums.T
+        points, bins = np.nonzero(contents < 0.0)
+        own = coefficients[points]
+        squares = np.einsum("ki,kij,kj->k", own, self.products[bins], own)
+        beyond = contents[points, bins] < -SIGNIFICANT * np.sqrt(np.maximum(squares, 0.0))
+        return np.bincount(bins[beyond], minlength=len(self.sums)) > 0
 
     @classmethod
     def of(cls, index: npt.NDArray[np.intp], events: Events, size: int) -> "Template":

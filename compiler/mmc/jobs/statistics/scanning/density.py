@@ -50,7 +50,7 @@ class BinnedDensity:
     reference: Array
     """Morphing coefficients of the denominator, shape (benchmarks,)."""
     known: npt.NDArray[np.bool_]
-    """Whether the bin has a positive content at all probes and at the denominator."""
+    """Whether the bin has a positive content at the denominator, and at all probes that have a distribution."""
     truth: Array
     """Morphing coefficients of the true point, shape (benchmarks,)."""
     fills_itself: bool
@@ -73,8 +73,9 @@ class BinnedDensity:
 
         :param reference: morphing coefficients of the denominator, shape (benchmarks,)
         """
-        sums = filled.template.sums
-        known = (problem.probes @ sums.T > 0.0).all(axis=0) & (sums @ reference > 0.0)
+        sums, probes = filled.template.sums, problem.probes
+        probes = probes[~filled.template.has_no_distribution(probes, reference)]
+        known = (probes @ sums.T > 0.0).all(axis=0) & (sums @ reference > 0.0)
         varied = None
         if problem.profiled and filled.varied:
             up, down = (np.stack(sides) for sides in zip(*filled.varied.values(), strict=True))
