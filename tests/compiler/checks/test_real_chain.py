@@ -142,7 +142,7 @@ def test_they_are_learned_where_the_group_has_an_uncertainty(method: str) -> Non
     ("parameter", "expected"),
     [
         ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: 16.52*theta}", []),
-        ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: theta**2}", []),
+        ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: theta**2}", ["MMC224"]),
         ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: 1 if theta > 0 else 2}", []),
         ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: 0 * theta}", ["MMC408"]),
         ("{lha_block: dim6, lha_id: 2, range: [-10, 10], transform: 1 / theta}", ["MMC407"]),
