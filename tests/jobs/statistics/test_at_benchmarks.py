@@ -75,3 +75,11 @@ def test_a_benchmark_far_outside_is_judged_for_as_many_events_as_reach_it(tmp_pa
     assert far.limits.allowed_area(0.95) < 0.2 * near.limits.allowed_area(0.95)
     for result in (near, far):
         assert result.verdict.figures["verdicts"]["reweighting"] == "passed"
+
+
+def test_the_true_point_is_compared_if_it_is_not_the_denominator(tmp_path: Path, events: Path) -> None:
+    verdict = found(
+        tmp_path, events, lambda points, x, nu=None: 0.0 * exact(points, x) + 0.1 * x.T, theta_true={"c1": 1.0}
+    ).verdict
+    assert 1.0 in {entry["theta"]["c1"] for entry in verdict.figures["reweighted"]}
+    assert verdict.verdict == "failed"

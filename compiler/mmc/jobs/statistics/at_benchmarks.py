@@ -50,9 +50,9 @@ def compared_at(
 def around_region(problem: LimitProblem, mean_log: Array) -> tuple[npt.NDArray[np.intp], list[float]]:
     """The benchmarks around the confidence region, and how many events must not tell the ratio there from the truth.
 
-    They are, below and above the true point in each parameter, the last benchmark in the region and the next one. That
-    is farther away than the region is wide, so as many events count as would put it on the contour: a ratio of which
-    these learn nothing wrong is right in the region.
+    They are the true point and, below and above it in each parameter, the last benchmark in the region and the next
+    one. That is farther away than the region is wide, so as many events count as would put it on the contour: a ratio
+    of which these learn nothing wrong is right in the region.
 
     :param problem: of :func:`known_points`
     :param mean_log: the mean log ratio of the Asimov data, shape (points,)
@@ -61,7 +61,7 @@ def around_region(problem: LimitProblem, mean_log: Array) -> tuple[npt.NDArray[n
     logs = problem.limits(mean_log).log_likelihood
     distances = np.maximum(2.0 * (logs[-1] - logs[:-1]), 0.0)
     away = problem.grid.points - problem.theta_true
-    chosen: list[int] = []
+    chosen = np.flatnonzero(~away.any(axis=1)).tolist()
     for along in (away.T[:, np.newaxis] * np.array([[-1.0], [1.0]])).reshape(-1, len(away)):
         inside, outside = (along > 0.0) & (distances <= contour), (along > 0.0) & (distances > contour)
         chosen += [int(np.argmax(np.where(inside, along, 0.0)))] * bool(inside.any())

@@ -74,8 +74,8 @@ TEST = ClosureTest(
     Test events at the denominator are weighted by the estimated ratio to another point, and compared with the weights
     that the same events have there, in {BINS} bins of each observable with equal probabilities
     ([arXiv:2412.01600](https://arxiv.org/abs/2412.01600)). The points are the true point and the extremes of the
-    confidence region. Without morphing, they are the last benchmarks in the region and the next ones outside, in each
-    parameter; a benchmark outside is judged for as many events as would put it on the contour.
+    confidence region. Without morphing, they are the true point and, in each parameter, the last benchmarks in the
+    region and the next ones outside; a benchmark outside is judged for as many events as would put it on the contour.
     The difference is expressed as the χ² that the expected number of events would show on average;
     what the statistical errors add is subtracted. The test fails (k ≥ 3) or is doubtful (k ≥ 2) if it is larger than
     {VISIBLE} by k standard errors; {VISIBLE} is half a standard deviation. Because both samples have the same events,
