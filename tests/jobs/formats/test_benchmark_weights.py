@@ -39,6 +39,15 @@ def test_factors_of_another_size(size: float) -> None:
     assert _warnings(np.full(300, size), {**RATIOS, "near": size * RATIOS["p"]}) == []
 
 
+def test_factors_that_vanish_in_some_events() -> None:
+    """As |1 + c x|² does where the interference cancels the rest."""
+    x = RANDOM.normal(size=1000)
+    factors = {"plus": (1.0 + 0.5 * x) ** 2, "minus": (1.0 - 0.5 * x) ** 2}
+    (warning,) = _warnings(np.full(1000, 1e-4), factors)
+    assert warning.startswith("the weights at 'plus' in x.lhe are ")
+    assert _warnings(np.ones(1000), factors) == []
+
+
 def test_factors_without_the_sign_of_the_event() -> None:
     n_negative = int((SIGNS < 0.0).sum())
     message = f"the weights at 'p' in x.lhe are positive in {n_negative} of the {n_negative} events with a negative"

@@ -145,7 +145,7 @@ def test_weights_of_uncertainties_and_at_the_own_benchmark_only(folder: Folder) 
         (
             {"w": 25.0 * W},
             {"weight": "w", **VARIED},
-            "write a column with the product into the file, and name it as `up`",
+            "write the products into the file, in a table as a column that `up` names",
         ),
         *(
             (

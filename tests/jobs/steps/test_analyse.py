@@ -1,4 +1,7 @@
+import gzip
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +153,19 @@ def test_no_event_passes(chain: Chain) -> None:
     analysed = folder.analyse(setup, events, nothing)
     assert json.loads((analysed / "analyse.json").read_text())["n_passed"] == 0
     assert names(analysed) == ["analyse.json", "job.json"]
+
+
+def test_weights_that_are_not_finite_are_named(chain: Chain, tmp_path: Path) -> None:
+    _, setup, events = chain
+    changed = Path(shutil.copytree(events, tmp_path / events.name))
+    text = gzip.decompress((events / "events.lhe.gz").read_bytes()).decode()
+    text = re.sub(r"(<wgt id='ll'>) \S+", r"\1 nan", text, count=3)
+    (changed / "events.lhe.gz").write_bytes(gzip.compress(text.encode()))
+    settings = analyse_settings(events, {**READING, "cuts": []})
+    line = Folder(tmp_path).refusal("analyse", events.name, settings, setup=setup, events=changed)
+    assert line.startswith(
+        "the weights 'll' are not finite in 3 of 200 events that pass: check the weights in the file"
+    )
 
 
 def test_undefined_values_are_counted(chain: Chain) -> None:

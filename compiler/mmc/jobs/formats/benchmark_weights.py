@@ -19,7 +19,10 @@ _FEWEST = 3
 """So many such events tell it where the other weights are positive in all events."""
 _MOSTLY = 0.8
 _FAR = 20.0
-"""The smallest ratio of weights to the nominal ones, in all events, that is suspicious; or one over it the largest."""
+"""The smallest ratio of weights to the nominal ones, in nearly all events, that is suspicious; or one over it the
+largest."""
+_NEARLY_ALL = 0.8
+"""At least in this part of the events: a factor may vanish, where an interference cancels the rest."""
 _MOST_VARIED = 100.0
 """Factors are on average at most so much larger or smaller than 1."""
 _CONSTANT = 1e-3
@@ -45,6 +48,9 @@ class BenchmarkWeights:
     least: float = math.inf
     """The smallest and the largest |w| over the nominal one."""
     largest: float = 0.0
+    n_above: int = 0
+    """The number of events in which this is larger than :data:`_FAR`, and smaller than one over it."""
+    n_below: int = 0
 
     def add(self, nominal: float, weight: float) -> None:
         """Add an event."""
@@ -58,6 +64,7 @@ class BenchmarkWeights:
         if nominal:
             ratio = abs(weight / nominal)
             self.least, self.largest = min(self.least, ratio), max(self.largest, ratio)
+            self.n_above, self.n_below = self.n_above + (ratio > _FAR), self.n_below + (ratio < 1.0 / _FAR)
 
     @classmethod
     def of(cls, nominal: Floats, weights: Floats) -> "BenchmarkWeights":
@@ -74,6 +81,8 @@ class BenchmarkWeights:
             float(np.abs(weights - nominal).sum()),
             float(ratios.min(initial=math.inf)),
             float(ratios.max(initial=0.0)),
+            int((ratios > _FAR).sum()),
+            int((ratios < 1.0 / _FAR).sum()),
         )
 
     @property
@@ -89,9 +98,9 @@ class BenchmarkWeights:
 
     @property
     def is_suspicious(self) -> bool:
-        """Whether the weights have the size of factors, and in no event that of the nominal weights."""
+        """Whether the weights have the size of factors, and in hardly any event that of the nominal weights."""
         varies = self.largest > (1.0 + _CONSTANT) * self.least
-        is_far = self.least > _FAR or self.largest < 1.0 / _FAR
+        is_far = max(self.n_above, self.n_below) >= _NEARLY_ALL * max(self.n_events, 1)
         return varies and is_far and 1.0 / _MOST_VARIED < self.size / self.n_events < _MOST_VARIED
 
 

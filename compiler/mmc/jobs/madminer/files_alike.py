@@ -34,7 +34,8 @@ def check_alike(
     files: Mapping[str, Path], benchmarks: Sequence[str], sampled: str, advice: str, *, background: bool
 ) -> None:
     """Compare the files of one sample: the cross sections after cuts at all benchmarks, and the mean ranks of the
-    observables, of the weights relative to those of the sampled benchmark, and of their products.
+    observables, of the weights relative to those of the sampled benchmark, and of their products. Files with too few
+    events for it are left out.
 
     :param files: by the names of their jobs; MadMiner's files, in each of which the weights add up to cross sections
     :param benchmarks: the physical benchmarks of the files
@@ -48,6 +49,12 @@ def check_alike(
         return
     chosen = [benchmarks.index(sampled), *([] if background else range(len(benchmarks)))]
     x, weights, owners = _events(paths, chosen)
+    sums, squares = _per_file(owners, weights[:, 0]), _per_file(owners, weights[:, 0] ** 2)
+    are_large = (sums > 0.0) & (sums**2 >= FEWEST * squares)
+    if are_large.sum() < len(("one", "another")):
+        return
+    jobs, kept = [job for job, is_large in zip(jobs, are_large, strict=True) if is_large], are_large[owners]
+    x, weights, owners = x[kept], weights[kept], (np.cumsum(are_large) - 1)[owners[kept]]
     own, names = weights[:, 0], _observables(paths[0])
     least = significant(len(jobs) * len(chosen) * (len(names) + 1))
     for at, column in zip(chosen, weights.T, strict=True):

@@ -224,6 +224,6 @@ def _check_varied(events: Weighted, nuisance: Sequence[Nuisance]) -> None:
             told = "mostly positive where the nominal weights are negative" if is_flipped else told
             raise StepError(
                 f"{what} {told}, and weights at one standard deviation are less than {_MOST_VARIED:g} times larger or "
-                "smaller. If they are factors on the nominal weights, as `LHEScaleWeight` of NanoAOD, write a column "
-                f"with the product into the file, and name it as `{key}`"
+                "smaller. If they are factors on the nominal weights, as `LHEScaleWeight` of NanoAOD, write the "
+                f"products into the file, in a table as a column that `{key}` names"
             )

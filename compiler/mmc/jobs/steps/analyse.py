@@ -63,8 +63,12 @@ def run(job: StepJob) -> None:
     log.info("%d of %d events pass", n_passed, n_read)
     undefined, regions = {}, {}
     if n_passed:
-        if not all(np.isfinite(weights).all() for weights in reader.weights.values()):
-            raise StepError("some weights are not finite: check the efficiencies")
+        for name, weights in reader.weights.items():
+            if n_bad := int((~np.isfinite(weights)).sum()):
+                raise StepError(
+                    f"the weights {name!r} are not finite in {n_bad:,} of {len(weights):,} events that pass: check the "
+                    "weights in the file, and the efficiencies"
+                )
         # charges are exact fractions, which numpy can neither compare nor store
         reader.observations = {name: np.asarray(values, dtype=float) for name, values in reader.observations.items()}
         inside = take_regions(reader, settings.regions)
