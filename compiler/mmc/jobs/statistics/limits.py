@@ -166,7 +166,7 @@ class Limits:
         return n_parameters if self.n_measured is None else min(n_parameters, self.n_measured)
 
     def is_resolved(self, level: float) -> bool:
-        """Whether the confidence region has a point of the grid, and is not narrower than the distance between points.
+        """Whether the confidence region has a point of the grid, and is at least half as wide as points are apart.
 
         Otherwise its ends are interpolated far from all points, and other regions between the points may be missing.
         """

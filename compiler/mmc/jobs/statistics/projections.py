@@ -17,8 +17,8 @@ from mmc.jobs.statistics.between_points import maximum
 
 Intervals = dict[str, dict[str, list[list[float]]]]
 """The first and last value of each interval, by parameter and confidence level."""
-ROUNDING = 1e-9
-"""The part of the distance between two points that rounding may change."""
+NARROWEST = 0.5
+"""The smallest width of an interval, in units of the distance between points, that a grid resolves."""
 
 
 def profile(ratio: Array, keep: Sequence[int]) -> Array:
@@ -79,10 +79,13 @@ def each_intervals(axes: Mapping[str, Array], curves: Sequence[Array], levels: S
 
 
 def are_wide(axes: Mapping[str, Array], found: Intervals) -> bool:
-    """Whether all intervals are as wide as the distance between points; at an edge of the grid one may be half."""
+    """Whether all intervals are at least :data:`NARROWEST` steps wide; at the edge of the grid, half of that.
+
+    Ends of intervals of a smooth likelihood are then right within 2 % of the width.
+    """
     each = [(axes[name], low, high) for name, levels in found.items() for ends in levels.values() for low, high in ends]
     parts = [2.0 if axis[0] in (low, high) or axis[-1] in (low, high) else 1.0 for axis, low, high in each]
-    steps = [(1.0 - ROUNDING) * (axis[1] - axis[0]) for axis, _, _ in each]
+    steps = [NARROWEST * (axis[1] - axis[0]) for axis, _, _ in each]
     return all(part * (high - low) >= step for (_, low, high), part, step in zip(each, parts, steps, strict=True))
 
 

@@ -111,7 +111,7 @@ def test_bins_with_few_events_make_limits_too_strong(problem: LimitProblem) -> N
     assert verdict(problem, 1.0, unfilled=0.0, sparse=0.4).verdict == "passed"
 
 
-def test_a_region_narrower_than_the_distance_of_points_is_not_resolved(problem: LimitProblem) -> None:
+def test_a_region_narrower_than_half_the_distance_of_points_is_not_resolved(problem: LimitProblem) -> None:
     """Also if it has a point of the grid, as the Standard Model mostly is one: its ends are far from all points, and
     the rate's second region, where the expected number of events is the same, may be between two of them."""
 
@@ -120,18 +120,16 @@ def test_a_region_narrower_than_the_distance_of_points_is_not_resolved(problem: 
 
     point, between = problem.points[220], problem.points[220:222].mean(axis=0)
     step, levels = problem.points[1, 1] - problem.points[0, 1], problem.levels
-    assert [gaussian(error * step, point).is_resolved(0.95) for error in (0.01, 0.24, 0.27)] == [False, False, True]
-    shown = (
-        "the grid does not resolve the confidence region at {}: it is narrower than the distance between the points, "
-    )
-    shown += "so use more points or a narrower range"
+    assert [gaussian(error * step, point).is_resolved(0.95) for error in (0.01, 0.12, 0.135)] == [False, False, True]
+    shown = "the grid does not resolve the confidence region at {}: it is narrower than half the distance between "
+    shown += "the points, so use more points or a narrower range"
     for best in (point, between):
         assert unresolved(gaussian(0.02 * step, best), levels) == [shown.format("68% and 95%")]
-    assert unresolved(gaussian(0.4 * step, point), levels) == [shown.format("68%")]
-    assert judge(Evidence(problem, gaussian(0.4 * step, point))).warnings == (shown.format("68%"),)
+    assert unresolved(gaussian(0.2 * step, point), levels) == [shown.format("68%")]
+    assert judge(Evidence(problem, gaussian(0.2 * step, point))).warnings == (shown.format("68%"),)
     assert unresolved(gaussian(step, point), levels) == []
     corner = problem.points[0]  # of the grid, which has a quarter of the region
-    assert [unresolved(gaussian(error * step, corner), (0.95,)) == [] for error in (0.24, 0.27)] == [False, True]
+    assert [unresolved(gaussian(error * step, corner), (0.95,)) == [] for error in (0.12, 0.135)] == [False, True]
 
 
 def test_fewer_test_events_than_expected_ones_are_doubtful(problem: LimitProblem) -> None:

@@ -90,14 +90,14 @@ def grade(figures: Figures, evidence: Evidence) -> Verdict:
 
 
 def unresolved(limits: Limits, levels: Sequence[float]) -> list[str]:
-    """Warnings about regions that are smaller than the distance between the points of the grid."""
+    """Warnings about regions that are smaller than half the distance between the points of the grid."""
     missed = [level for level in levels if not limits.is_resolved(level)]
     if not missed:
         return []
     shown = " and ".join(f"{100 * level:g}%" for level in missed)
     return [
-        f"the grid does not resolve the confidence region at {shown}: it is narrower than the distance between the "
-        "points, so use more points or a narrower range"
+        f"the grid does not resolve the confidence region at {shown}: it is narrower than half the distance between "
+        "the points, so use more points or a narrower range"
     ]
 
 
