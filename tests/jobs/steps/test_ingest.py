@@ -24,7 +24,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _settings(path: Path, **changes: Any) -> dict[str, Any]:
     parameters = dict.fromkeys(("c_LL", "c_LR"), RANGE)
-    settings = {"parameters": parameters, "benchmarks": BENCHMARKS, "observables": ["m_ll"]}
+    settings = {"parameters": parameters, "benchmarks": BENCHMARKS, "observables": list(READING["observables"])}
     return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **settings, **changes}
 
 

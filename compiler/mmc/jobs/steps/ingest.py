@@ -34,8 +34,8 @@ def run(job: StepJob) -> None:
     record["warnings"] += warnings
     if others:
         record["warnings"].append(
-            f"{path.name} has observables that the study does not list ({', '.join(others)}): methods without `features` "
-            "learn from them too, and observed events need them"
+            f"{path.name} has observables that the study does not list ({', '.join(others)}): methods without "
+            "`features` learn from them too, and observed events need them"
         )
     if reason:
         record["warnings"].append(f"the events are shuffled, because they were not in random order: {reason}")
