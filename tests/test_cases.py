@@ -132,11 +132,16 @@ def test_events_that_are_not_shuffled(tmp_path: Path, monkeypatch: pytest.Monkey
     assert run.baseline("rate")["n_expected"] == pytest.approx(27.0, rel=0.1)
 
 
+@pytest.mark.parametrize(
+    ("cut", "told"),
+    [("pt > 50.", "pt > 50."), ("mu[0].pt > 50. and len(mu) > 0", "pt > 50.0")],
+    ids=["pt", "its definition"],
+)
 def test_observed_events_that_fail_a_cut(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cut: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    message = Run("observed-events-not-cut", tmp_path).refusal(monkeypatch, capsys)
-    assert "300 of the 500 observed events of obs.csv fail the cut pt > 50.," in message
+    message = Run("observed-events-not-cut", tmp_path, ("- pt > 50.", f"- {cut}")).refusal(monkeypatch, capsys)
+    assert f"300 of the 500 observed events of obs.csv fail the cut {told}," in message
 
 
 def test_observed_events_that_pass_the_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

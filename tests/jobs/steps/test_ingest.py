@@ -24,7 +24,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _settings(path: Path, **changes: Any) -> dict[str, Any]:
     parameters = dict.fromkeys(("c_LL", "c_LR"), RANGE)
-    settings = {"parameters": parameters, "benchmarks": BENCHMARKS, "observables": ["m_ll"]}
+    settings = {"parameters": parameters, "benchmarks": BENCHMARKS, "observables": list(READING["observables"])}
     return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **settings, **changes}
 
 
@@ -52,6 +52,20 @@ def test_events_that_a_file_holds_twice(tmp_path: Path, events: Path) -> None:
     assert line.startswith(
         f"events.h5 holds {2 * len(rows)} events, and {len(rows)} of them are copies of others in the"
     )
+
+
+def test_observables_that_the_study_does_not_list(tmp_path: Path) -> None:
+    path = SHARED_DATA / "vbf-higgs-delphes" / "events.h5"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    with h5py.File(path) as file:
+        names, points = ([text.decode() for text in file[f"{of}/names"][()]] for of in ("parameters", "benchmarks"))
+        values = file["benchmarks/values"][()].tolist()
+    benchmarks = {name: dict(zip(names, point, strict=True)) for name, point in zip(points, values, strict=True)}
+    settings = _settings(path, parameters=dict.fromkeys(names, RANGE), benchmarks=benchmarks, observables=["pt_j1"])
+    out = Folder(tmp_path).run("ingest", "ingest", settings, file=path)
+    (warning,) = json.loads((out / "events.json").read_text())["warnings"]
+    assert warning.startswith("events.h5 has observables that the study does not list (delta_phi_jj): methods without")
 
 
 def test_observables_that_say_nothing_are_warned_about(tmp_path: Path, events: Path) -> None:

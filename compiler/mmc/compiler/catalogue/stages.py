@@ -210,7 +210,7 @@ INGEST = DeclaredStage(
     summary="Check the event file against the study",
     output="events",
     record="events.json",
-    version=5,
+    version=6,
     hours=24,
     is_in=_makes_events("ingest"),
 )

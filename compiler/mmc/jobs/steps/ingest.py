@@ -25,13 +25,18 @@ def run(job: StepJob) -> None:
     path = job.one("file")
     settings = job.read(IngestSettings)
     _check_digest(path, settings.sha256)
-    _check_content(path, settings)
+    others = _check_content(path, settings)
     event_sketch.check_rows_once((event_sketch.of_rows(weights, x) for x, weights, _ in blocks_of(path)), path.name)
     reason = copy_shuffled(path, job.out / EVENTS, job.seed)
     record = event_record(job.out / EVENTS)
     deviations, warnings = check_morphing(job.out / EVENTS)
     record |= {"morphing_deviations": deviations} if deviations else {}
     record["warnings"] += warnings
+    if others:
+        record["warnings"].append(
+            f"{path.name} has observables that the study does not list ({', '.join(others)}): methods without "
+            "`features` learn from them too, and observed events need them"
+        )
     if reason:
         record["warnings"].append(f"the events are shuffled, because they were not in random order: {reason}")
     write_json(job.out / INGEST.record, record)
@@ -44,8 +49,10 @@ def _check_digest(path: Path, expected: str) -> None:
         raise StepError(f"{path.name} is not the file that the study was compiled with: compile the study again")
 
 
-def _check_content(path: Path, settings: IngestSettings) -> None:
-    """:raises StepError: unless the file has the parameters, benchmarks and observables of the study"""
+def _check_content(path: Path, settings: IngestSettings) -> list[str]:
+    """:returns: the observables of the file that the study does not list
+    :raises StepError: unless the file has the parameters, benchmarks and observables of the study
+    """
     with layout.opened(path) as file:
         for key, what in (
             ("parameters/names", "parameters"),
@@ -81,6 +88,7 @@ def _check_content(path: Path, settings: IngestSettings) -> None:
     for name in settings.observables:
         if name not in observables:
             raise StepError(f"{path.name} has no observable {name!r}; it has {', '.join(observables)}")
+    return [name for name in observables if name not in settings.observables]
 
 
 def _names(dataset: Any) -> list[str]:
