@@ -156,7 +156,7 @@ IMPORT_EVENTS = DeclaredStage(
     summary="Check event files, and what their weights are of",
     output="events",
     record="simulate.json",
-    version=8,
+    version=9,
     hours=24,
     is_in=_makes_events("import_events"),
     packages=("numpy", "madminer", "ufoamp"),
@@ -200,7 +200,7 @@ COMBINE = DeclaredStage(
     summary="Combine and shuffle all events",
     output="events",
     record="events.json",
-    version=7,
+    version=8,
     hours=48,
     is_in=_makes_events("combine"),
 )

@@ -148,7 +148,7 @@ run() {
 dry='' status=0 retries=0 rows=() argv=() stage='' job='' fingerprint=''
 if [[ ${1-} == -n ]]; then
   dry=yes
-elif [[ ${1-} != tc7ccded31589d3f ]]; then
+elif [[ ${1-} != t12b24ec75359093 ]]; then
   echo "task.sh: the study was compiled anew since this task was submitted: submit again" >&2
   exit 2
 fi

@@ -155,7 +155,7 @@ run() {
 dry='' status=0 retries=0 rows=() argv=() stage='' job='' fingerprint=''
 if [[ ${1-} == -n ]]; then
   dry=yes
-elif [[ ${1-} != t3b8b5dcfb89ef64 ]]; then
+elif [[ ${1-} != t77e7bc35577f327 ]]; then
   echo "task.sh: the study was compiled anew since this task was submitted: submit again" >&2
   exit 2
 fi

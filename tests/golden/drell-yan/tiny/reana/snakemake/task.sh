@@ -148,7 +148,7 @@ run() {
 dry='' status=0 retries=0 rows=() argv=() stage='' job='' fingerprint=''
 if [[ ${1-} == -n ]]; then
   dry=yes
-elif [[ ${1-} != t75417e2b836f9aa ]]; then
+elif [[ ${1-} != te8ccb9ead82b65c ]]; then
   echo "task.sh: the study was compiled anew since this task was submitted: submit again" >&2
   exit 2
 fi
