@@ -67,13 +67,18 @@ def with_error(value: float, error: float | None) -> str:
 def interval_ends(region: Mapping[str, Any], parameter: str, level: str) -> str:
     """The intervals of a parameter, with the standard errors of their ends if these are known; a dash without any.
 
+    Ends at an edge of the grid have the error 0, which is not shown.
+
     >>> region = {"intervals": {"c": {"0.95": [[-1.0, 0.25]]}}, "interval_errors": {"c": {"0.95": [[0.01, 0.002]]}}}
     >>> interval_ends(region, "c", "0.95"), interval_ends(region, "d", "0.95")
     ('-1 ± 0.01 … 0.25 ± 0.002', '–')
     """
     ends, errors = (region.get(key, {}).get(parameter, {}).get(level, []) for key in ("intervals", "interval_errors"))
     each = zip(ends, errors or [(None, None)] * len(ends), strict=True)
-    return ", ".join(" … ".join(map(with_error, own, error)) for own, error in each) or "–"
+    return (
+        ", ".join(" … ".join(with_error(end, error or None) for end, error in zip(*pair, strict=True)) for pair in each)
+        or "–"
+    )
 
 
 def critical_values(toys: Mapping[str, Any]) -> list[str]:

@@ -24,15 +24,20 @@ def exact(points: Any, x: Any, _nu: Any = None) -> Any:
     return np.stack([np.log(squared_amplitude(x, point) * SIGMA / cross_section(point)) for point in points])
 
 
-@pytest.fixture(scope="module", params=["joint", "sampled"])
+@pytest.fixture(scope="module", params=["joint", "sampled", "partly"])
 def events(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Events at c1 = 0, 1 and -1 without morphing; `sampled` ones have a weight at their own benchmark alone."""
+    """Events at c1 = 0, 1 and -1 without morphing; `sampled` ones have a weight at their own benchmark alone,
+    a third of `partly` reweighted ones too."""
     folder = write_events(tmp_path_factory.mktemp("events") / "events", 1, 40_000, smearing=0.0)
     with h5py.File(folder / "events.h5", "r+") as file:
         del file["morphing"]
         if request.param == "sampled":
             origin, weights = file["samples/sampling_benchmarks"][()], file["samples/weights"]
             weights[...] = np.where(origin[:, np.newaxis] == np.arange(3), weights[()], 0.0)
+        if request.param == "partly":
+            origin, weights = file["samples/sampling_benchmarks"][()], file["samples/weights"]
+            alone = (np.arange(len(origin)) % 3 == 0)[:, np.newaxis]
+            weights[...] = np.where(alone & (origin[:, np.newaxis] != np.arange(3)), 0.0, weights[()])
     return folder
 
 

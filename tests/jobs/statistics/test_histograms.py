@@ -11,6 +11,7 @@ from mmc.jobs.statistics import binned_ratio, histograms
 from mmc.jobs.statistics.binned_ratio import BinnedRatio, HistogramFigures, histogram_figures
 from mmc.jobs.statistics.histograms import IMPOSSIBLE, Binning, Filled, Template, make_binning
 from mmc.jobs.statistics.limits import p_values
+from mmc.jobs.statistics.scanning.density import BinnedDensity
 from mmc.jobs.statistics.summaries import Summaries
 
 from tests.jobs.learning_jobs import Learning
@@ -131,6 +132,45 @@ def test_points_where_a_bin_is_really_negative_exclude_themselves_alone(monkeypa
     ratios = np.exp(ratio.log[inside])
     np.testing.assert_allclose(ratios[:, 0] / ratios[:, 1], (1.0 + axis[inside]) / (1.0 - axis[inside]))
     assert (ratio.log[~inside] == IMPOSSIBLE).all()
+
+
+def test_a_group_of_events_does_not_take_a_bin_away_where_weights_are_linear() -> None:
+    """Without some events, a bin may be negative at the last point that is possible: the point is excluded then, and
+    -2 ln λ at all others hardly changes."""
+    random = np.random.default_rng(3)
+    x = random.uniform(size=5000)
+    weights = np.stack([np.ones(5000), 1.0 + np.where(x < 0.5, 1.0, -1.0) + random.normal(0.0, 1.0, 5000)], axis=1)
+    binning = Binning((np.array([0.5]),))
+    filled = Filled.of(binning.index(x[:, np.newaxis]), weights, 2)
+    zero = filled.template.sums[1, 0] / (filled.template.sums[1, 0] - filled.template.sums[1, 1])
+    axis = np.append(np.linspace(-0.9, 0.9, 19), [zero - 1e-4, 1.5])
+    rows = np.stack([1.0 - axis, axis], axis=1)
+    ratio = BinnedRatio.of_template(filled.template, rows, np.array([1.0, 0.0]))
+    assert ratio.known.all() and ratio.possible.tolist() == [True] * 20 + [False]
+    fractions = filled.template.sums[:, 0] / 5000.0
+    (own,), others = ratio.mean_logs(fractions), [ratio.refilled(sums) for sums in filled.left_out]
+    assert {bool(other.possible[19]) for other in others} == {True, False}
+    for other in others:
+        assert other.known.all()
+        (mean,) = other.mean_logs(fractions)
+        np.testing.assert_allclose(mean[:19], own[:19], atol=0.05)
+        assert not other.possible[20] and mean[20] == IMPOSSIBLE
+
+
+@pytest.mark.parametrize("fractions", [[1.0, 0.0], [0.5, 0.5]])
+def test_scans_exclude_points_where_a_bin_is_negative_as_grids_do(fractions: list[float]) -> None:
+    """Also if the data have no event in this bin."""
+    weights = np.stack([np.ones(200), np.repeat([0.5, 2.5], 100)], axis=1)  # 1 - c/2 and 1 + 3c/2
+    filled = Filled.of(np.repeat([0, 1], 100), weights, 2)
+    axis = np.linspace(-1.5, 1.5, 30)
+    rows, reference = np.stack([1.0 - axis, axis], axis=1), np.array([1.0, 0.0])
+    grid = BinnedRatio.of_template(filled.template, rows, reference)
+    known = np.ones(2, dtype=bool)
+    density = BinnedDensity(
+        Binning((np.array([0.5]),)), lambda x: x, filled.template.sums, reference, known, reference, True, None
+    )
+    assert (~grid.possible).any()
+    np.testing.assert_allclose(density.log_ratio(rows) @ fractions, grid.mean_logs(np.array(fractions))[0])
 
 
 def test_a_histogram_at_many_points_is_made_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,12 +275,12 @@ class EventFile:
 
     def is_near(self, partition: Partition, near: Array) -> npt.NDArray[np.bool_]:
         """Whether :meth:`part` keeps each event of a partition near a point; shape (events,)."""
-        origin = self._origin(partition)
+        origin = self.origin(partition)
         if self.is_balanced:
             return np.ones(len(origin), dtype=bool)
         return np.asarray((origin == self.closest_benchmark(near)) | (origin < 0))
 
-    def _origin(self, partition: Partition) -> npt.NDArray[np.intp]:
+    def origin(self, partition: Partition) -> npt.NDArray[np.intp]:
         """The index of the sampled benchmark of each event in memory, -1 for backgrounds: shape (events,)."""
         if partition not in self._origins:
             start, _, _ = self._bounds(partition)

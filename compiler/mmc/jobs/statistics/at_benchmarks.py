@@ -12,14 +12,16 @@ from mmc.jobs.statistics.closure.truth import joint_ratio
 from mmc.jobs.statistics.limits import Cloud
 from mmc.jobs.statistics.problem import LimitProblem
 
-MOST_ALONE = 0.5
-"""The largest part of the cross section at a benchmark in events without a weight at the denominator; with more, the
-joint ratios of the other events say nothing."""
+MOST_ALONE = 0.02
+"""The largest part of the cross section at a benchmark in events without a weight at the denominator. The joint ratios
+of the others lack this part, so that the slope of an exact ratio is smaller by as much."""
 
 
 def known_points(problem: LimitProblem) -> LimitProblem:
-    """The same problem at the benchmarks with simulated events, and the true point, in place of the grid."""
-    sums = problem.population.weights.sum(axis=0)
+    """The same problem at the benchmarks with simulated events of the signal, and the true point, in place of the grid;
+    without a signal, at all benchmarks."""
+    is_signal = problem.file.origin(problem.partition) >= 0
+    sums = problem.population.weights[is_signal if is_signal.any() else slice(None)].sum(axis=0)
     places = np.array([place for place, total in zip(problem.file.benchmarks.values(), sums, strict=True) if total > 0])
     return replace(problem, grid=Cloud(problem.grid.axes, problem.grid.center, places))
 

@@ -86,9 +86,16 @@ class BinnedRatio:
         return np.concatenate([np.stack([table @ each for each in fractions]) for table in tables], axis=1)
 
     def refilled(self, sums: Array) -> "BinnedRatio":
-        """The same from other sums of the benchmark weights, shape (bins, benchmarks)."""
-        other = BinnedRatio.of(sums, self.coefficients, self.reference)
-        return replace(other, possible=other.possible & self.possible)
+        """The same from other sums of the benchmark weights, shape (bins, benchmarks).
+
+        Where a bin that is known here has no positive content, the point is excluded, and not the bin left out: it is
+        at the end of the points that are possible.
+        """
+        filled = [(self.coefficients[rows] @ sums[self.known].T > 0.0).all(axis=1) for rows in self._blocks()]
+        possible = np.concatenate(filled)
+        rows = np.where(possible[:, np.newaxis], self.coefficients, self.reference)
+        other = BinnedRatio.of(sums, rows, self.reference)
+        return replace(other, possible=other.possible & self.possible & possible)
 
     def varied(self, filled: Filled, *, profiled: bool = True) -> VariedHistogram:
         """The same histogram, with the nuisance parameters if they are ``profiled``, and the samples that float."""

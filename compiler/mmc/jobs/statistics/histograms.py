@@ -30,7 +30,7 @@ FLOOR = 1e-6
 SIGNIFICANT = 5.0
 """A content that is negative by so many standard errors is not negative by chance."""
 BLOCK = 1_000_000
-"""The largest number of contents of bins, at some points, in memory at once."""
+"""The largest number of products of weights in bins, at some points, in memory at once."""
 TAIL = 0.001
 """Adaptive edges lie between this quantile and one minus this quantile, as in MadMiner."""
 
@@ -105,6 +105,18 @@ def check_bins(binning: Binning, filled: "Filled", x: Array, coefficients: Array
         )
 
 
+def are_possible(coefficients: Array, sums: Array, known: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Whether a histogram is a distribution at each of some points: its sum and all bins that are ``known`` are
+    positive; shape (points,).
+
+    :param coefficients: morphing coefficients, shape (points, benchmarks)
+    :param sums: sums of the benchmark weights, shape (bins, benchmarks)
+    """
+    totals = sums.sum(axis=0)
+    whole = coefficients @ totals > ROUNDING * np.abs(coefficients) @ np.abs(totals)
+    return np.asarray(whole & (coefficients @ sums[known].T > 0.0).all(axis=1))
+
+
 @dataclass(frozen=True)
 class Template:
     """Sums over the events in each bin."""
@@ -129,7 +141,7 @@ class Template:
         Only bins count that are positive at the reference (benchmarks,), and negative beyond their statistical error at
         one of the points, as where weights are linear in the parameters. Others may be negative by chance.
         """
-        size = max(1, BLOCK // len(self.sums))
+        size = max(1, BLOCK // self.products.size)
         blocks = [coefficients[start : start + size] for start in range(0, len(coefficients), size)]
         counts = np.any([self._are_negative(rows) for rows in blocks], axis=0) & (self.sums @ reference > 0.0)
         return np.concatenate([(rows @ self.sums[counts].T <= 0.0).any(axis=1) for rows in blocks])

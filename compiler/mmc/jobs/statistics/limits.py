@@ -227,8 +227,11 @@ class Limits:
         }
 
     def allowed(self, level: float) -> npt.NDArray[np.bool_]:
-        """True at the points inside the confidence region, in the grid's shape."""
-        return (self.p_values >= 1.0 - level).reshape(self.grid.shape)
+        """True at the points inside the confidence region, in the grid's shape; not at the ends of intervals."""
+        inside = self.p_values >= 1.0 - level
+        if isinstance(self.grid, Cloud):
+            inside[len(inside) - self.grid.n_ends :] = False
+        return inside.reshape(self.grid.shape)
 
     def touches_edge(self, level: float) -> bool:
         """Whether the confidence region reaches the edge of the grid, so that it may be open or larger.

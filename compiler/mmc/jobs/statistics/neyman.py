@@ -269,6 +269,7 @@ def probes_of(sources: Sequence[ToySource], limits: Sequence[Limits], levels: Se
     """Points of the grid that are spread over the asymptotic regions: each is the farthest from all before it."""
     grid, possible = limits[0].grid, np.all([source.expected[:-1] > 0.0 for source in sources], axis=0)
     p = np.max([entry.p_values for entry in limits], axis=0)
+    possible &= (p > 0.0) | (p == p.max())  # not where a bin of no positive content excludes the point
     inside = p >= (1.0 - max(levels)) / FARTHEST
     inside[np.argsort(-p, kind="stable")[:FEWEST_PROBES]] = True
     inside &= possible

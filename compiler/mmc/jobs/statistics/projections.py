@@ -79,14 +79,18 @@ def each_intervals(axes: Mapping[str, Array], curves: Sequence[Array], levels: S
 
 
 def are_wide(axes: Mapping[str, Array], found: Intervals) -> bool:
-    """Whether all intervals are at least :data:`NARROWEST` steps wide; at the edge of the grid, half of that.
+    """Whether the widest interval of each parameter has at least :data:`NARROWEST` steps; at the edge of the grid, half
+    of that.
 
     Ends of intervals of a smooth likelihood are then right within 2 % of the width.
     """
-    each = [(axes[name], low, high) for name, levels in found.items() for ends in levels.values() for low, high in ends]
-    parts = [2.0 if axis[0] in (low, high) or axis[-1] in (low, high) else 1.0 for axis, low, high in each]
-    steps = [NARROWEST * (axis[1] - axis[0]) for axis, _, _ in each]
-    return all(part * (high - low) >= step for (_, low, high), part, step in zip(each, parts, steps, strict=True))
+
+    def steps(axis: Array, ends: list[float]) -> float:
+        at_edge = axis[0] in ends or axis[-1] in ends
+        return float((ends[-1] - ends[0]) / (axis[1] - axis[0])) * (2.0 if at_edge else 1.0)
+
+    each = [(axes[name], ends) for name, levels in found.items() for ends in levels.values() if ends]
+    return all(max(steps(axis, own) for own in ends) >= NARROWEST for axis, ends in each)
 
 
 def _roots(axis: Array, curves: Array) -> list[tuple[Array, Array]]:

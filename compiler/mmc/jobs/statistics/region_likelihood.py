@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mmc.jobs.madminer.cross_sections import CrossSections
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.statistics.histograms import FLOOR, IMPOSSIBLE, ROUNDING, Template
+from mmc.jobs.statistics.histograms import FLOOR, IMPOSSIBLE, Template, are_possible
 from mmc.jobs.statistics.limits import Grid, Limits
 from mmc.jobs.statistics.neyman import Cells, ToySource
 from mmc.jobs.statistics.problem import LimitProblem
@@ -239,10 +240,9 @@ def _log_rate(n: float, mu: Array) -> Array:
     return np.where(mu > 0.0, n * np.log(np.where(mu > 0.0, mu, 1.0)) - mu, -np.inf)
 
 
-def _possible(histogram: VariedHistogram, coefficients: Array) -> Array:
+def _possible(histogram: VariedHistogram, coefficients: Array) -> npt.NDArray[np.bool_]:
     """Whether a distribution exists at each point, shape (points,)."""
-    totals = histogram.nominal.sum(axis=0)
-    return np.asarray(coefficients @ totals > ROUNDING * np.abs(coefficients) @ np.abs(totals))
+    return are_possible(coefficients, histogram.nominal, histogram.known)
 
 
 def _moved(histogram: VariedHistogram, coefficients: Array) -> VariedHistogram:

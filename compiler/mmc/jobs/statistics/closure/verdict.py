@@ -96,8 +96,8 @@ def unresolved(limits: Limits, levels: Sequence[float]) -> list[str]:
         return []
     shown = " and ".join(f"{100 * level:g}%" for level in missed)
     return [
-        f"the grid does not resolve the confidence region at {shown}: it is narrower than half the distance between "
-        "the points, so use more points or a narrower range"
+        f"the grid does not resolve the confidence region at {shown}: an interval is narrower than half the "
+        "distance between the points, so use more points or a narrower range"
     ]
 
 

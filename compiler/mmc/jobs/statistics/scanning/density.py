@@ -14,7 +14,7 @@ import numpy.typing as npt
 from mmc.jobs.madminer.event_file import Array, Events
 from mmc.jobs.statistics.closure.toys import blocks
 from mmc.jobs.statistics.closure.truth import joint_ratio
-from mmc.jobs.statistics.histograms import FLOOR, IMPOSSIBLE, ROUNDING, Binning, Filled
+from mmc.jobs.statistics.histograms import FLOOR, IMPOSSIBLE, Binning, Filled, are_possible
 from mmc.jobs.statistics.problem import LimitProblem
 from mmc.jobs.statistics.profiling import VariedHistogram
 from mmc.jobs.statistics.scanning.linear import linear_shape
@@ -100,25 +100,23 @@ class BinnedDensity:
         varied = self.varied.matched(self.truth, filled) if expected else self.varied
 
         def gain(coefficients: Array, n: float, mu: Array | None) -> Array:
-            return replace(varied, coefficients=self._normalised(coefficients)).gain(filled, n, mu)
+            possible = are_possible(coefficients, self.sums, self.known)
+            return replace(varied, coefficients=self._normalised(coefficients, possible)).gain(filled, n, mu)
 
         return Shape(mean_log, gain)
 
-    def _normalised(self, coefficients: Array) -> Array:
+    def _normalised(self, coefficients: Array, possible: npt.NDArray[np.bool_]) -> Array:
         totals = self.sums.sum(axis=0)
-        whole = coefficients @ totals
-        possible = whole > ROUNDING * np.abs(coefficients) @ np.abs(totals)
-        scaled = coefficients / np.where(possible, whole, 1.0)[:, np.newaxis]
+        scaled = coefficients / np.where(possible, coefficients @ totals, 1.0)[:, np.newaxis]
         return np.where(possible[:, np.newaxis], scaled, self.reference / (self.reference @ totals))
 
     def log_ratio(self, coefficients: Array) -> Array:
         """ln r in all bins, shape (points, bins); 0 in bins that are not known."""
-        totals = self.sums.sum(axis=0)
-        denominator = self.sums @ self.reference / (self.reference @ totals)
-        ratio = (self._normalised(coefficients) @ self.sums.T) / np.where(self.known, denominator, 1.0)
+        denominator = self.sums @ self.reference / (self.reference @ self.sums.sum(axis=0))
+        possible = are_possible(coefficients, self.sums, self.known)
+        ratio = (self._normalised(coefficients, possible) @ self.sums.T) / np.where(self.known, denominator, 1.0)
         logs = np.where(self.known, np.log(np.where(self.known, np.maximum(ratio, FLOOR), 1.0)), 0.0)
-        impossible = coefficients @ totals <= ROUNDING * np.abs(coefficients) @ np.abs(totals)
-        return np.where(impossible[:, np.newaxis], IMPOSSIBLE, logs)
+        return np.where(possible[:, np.newaxis], logs, IMPOSSIBLE)
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ class End:
     point: Array
     """Shape (parameters,)."""
     slope: float
-    """The derivative of -2 ln λ by the parameter."""
+    """The derivative of -2 ln λ by the parameter; NaN if the fit of the others is not that of the interval."""
 
 
 @dataclass(frozen=True)

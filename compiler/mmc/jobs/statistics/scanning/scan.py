@@ -25,6 +25,8 @@ NEAR = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
 """A scan over one parameter has more points at these distances from each minimum, in standard deviations."""
 BELOW = -0.02
 """A scan that finds a smaller -2 ln λ has found a better fit."""
+NOT_THERE = 0.1
+"""With another -2 ln λ, the fit of the others at an end of an interval has ended elsewhere than that of the scan."""
 ATTEMPTS = 3
 """The largest number of times that a better fit starts the scans anew."""
 
@@ -86,17 +88,21 @@ class _Scanner:
     def ends(self, found: Scans) -> Mapping[str, Mapping[str, list[list[End | None]]]]:
         """:attr:`Scans.ends` of these scans."""
         return {
-            name: {level: [[self._end(k, place) for place in own] for own in each] for level, each in levels.items()}
+            name: {
+                level: [[self._end(k, place, float(level)) for place in own] for own in each]
+                for level, each in levels.items()
+            }
             for k, (name, levels) in enumerate(found.intervals().items())
         }
 
-    def _end(self, k: int, place: float) -> End | None:
+    def _end(self, k: int, place: float, level: float) -> End | None:
         if not self._box.low[k] < place < self._box.high[k]:
             return None
-        point = self._value([k], [place], None, self._fit.minima).point
-        step = STEP * self._box.half[k] * (np.arange(len(point)) == k)
-        down, up = self._minimiser.value(np.stack([point - step, point + step]))
-        return End(point, float(up - down) / (2.0 * float(step[k])))
+        found = self._value([k], [place], None, self._fit.minima)
+        step = STEP * self._box.half[k] * (np.arange(len(found.point)) == k)
+        down, up = self._minimiser.value(np.stack([found.point - step, found.point + step]))
+        is_there = abs(found.value - float(chdtri(1, 1.0 - level))) < NOT_THERE
+        return End(found.point, float(up - down) / (2.0 * float(step[k])) if is_there else np.nan)
 
     def _others(self, scan: LikelihoodScan) -> Array | None:
         """The point at which others are fixed; None if they are fitted."""

@@ -41,9 +41,10 @@ TEST = ClosureTest(
     demand="the data are in bins of the histogram that have simulated events",
     tolerance=f"{percent(UNFILLED)} of the data, and half of the cross section in bins with few events",
     explanation=f"""
-    A bin whose template is empty or negative at the reference, or at a point of the grid where events are expected,
-    has no likelihood ratio, so its data are ignored. The test is doubtful if more than {percent(UNFILLED)} of the
-    expected or of the observed events are in such bins.
+    A bin whose template is empty or negative at the reference, or by chance at a point of the grid where events are
+    expected, has no likelihood ratio, so its data are ignored. (Points at which a bin is negative by more than five
+    standard errors, as for weights that are linear in the parameters, are excluded instead.) The test is doubtful if
+    more than {percent(UNFILLED)} of the expected or of the observed events are in such bins.
 
     In a bin with a single simulated event, the likelihood is that of this event with its latent variables, which an
     experiment does not measure. So the test is also doubtful if more than {percent(MOST_SPARSE)} of the cross section

@@ -29,10 +29,11 @@ def measure(evidence: Evidence) -> dict[str, Any]:
         return {"trained_region": None}
     inside = evidence.limits.allowed(max(problem.levels)).ravel()
     points = np.concatenate([problem.points[:-1][inside], problem.theta_true[np.newaxis]])
+    if not problem.file.has_morphing:  # samples are at benchmarks, which may be anywhere
+        at_benchmark = are_at(problem.file.benchmarks, points).any(axis=1)
+        points = points[~at_benchmark | (np.arange(len(points)) == len(points) - 1)]
     mean, width = trained
     distances = np.abs(points - mean) / width
-    if not problem.file.has_morphing:  # samples are at benchmarks, which may be anywhere
-        distances[are_at(problem.file.benchmarks, points).any(axis=1)] = 0.0
     each = distances.max(axis=1)
     worst = int(np.argmax(each))
     return {
