@@ -121,8 +121,8 @@ def test_a_region_narrower_than_half_the_distance_of_points_is_not_resolved(prob
     point, between = problem.points[220], problem.points[220:222].mean(axis=0)
     step, levels = problem.points[1, 1] - problem.points[0, 1], problem.levels
     assert [gaussian(error * step, point).is_resolved(0.95) for error in (0.01, 0.12, 0.135)] == [False, False, True]
-    shown = "the grid does not resolve the confidence region at {}: it is narrower than half the distance between "
-    shown += "the points, so use more points or a narrower range"
+    shown = "the grid does not resolve the confidence region at {}: an interval is narrower than half the "
+    shown += "distance between the points, so use more points or a narrower range"
     for best in (point, between):
         assert unresolved(gaussian(0.02 * step, best), levels) == [shown.format("68% and 95%")]
     assert unresolved(gaussian(0.2 * step, point), levels) == [shown.format("68%")]
