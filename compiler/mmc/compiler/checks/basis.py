@@ -154,14 +154,14 @@ def polynomial_transforms(ctx: Context) -> Iterator[Diagnostic]:
         return
     for name, entry in ctx.entries("parameters").items():
         text, most = entry.get("transform"), entry["max_power"]
-        values = [] if text is None or check_expression(text, TRANSFORM) else _values(text, entry["range"], most + 3)
+        values = [] if text is None or check_expression(text, TRANSFORM) else _values(text, entry["range"], most + _MORE)
         if not values:
             continue
         path, degree = ("parameters", name, TRANSFORM), _degree(values)
-        if degree > most:
+        if degree >= most + _MORE - 2:
             message = f"`{text[:60]}` is no polynomial in {show(name)}, and then morphing is wrong between benchmarks"
             yield ctx.problem(MMC224, path, message, "write `morphing: none`, or make the card's number the parameter")
-        elif degree > 1 and not ctx.given("parameters", name, "max_power"):
+        elif degree > most or (degree > 1 and not ctx.given("parameters", name, "max_power")):
             message = f"`{text[:60]}` has degree {degree} in {show(name)}, and weights have a higher one"
             help_text = f"write `max_power: {2 * degree}` if the amplitude is linear in the number in the card"
             yield ctx.problem(MMC224, path, message, help_text)
