@@ -18,7 +18,7 @@ _LARGEST_BASIS = 10_000
 """MadMiner inverts a matrix with so many rows and columns."""
 _NEGLIGIBLE, _ROUNDING = 1e-6, 1e-13
 """A transform that differs less from a polynomial is one: parts of its range of values, and of its largest value."""
-_MORE, _LOW = 10, 4
+_MORE, _LOW = 11, 4
 """A transform has so many more values than `max_power`, and is called a polynomial up to a degree so much higher."""
 
 
