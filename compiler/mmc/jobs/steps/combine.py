@@ -69,7 +69,7 @@ def run(job: StepJob) -> None:
     paths = [directory / events_file(region) for directory, some in zip(directories, passed, strict=True) if some]
     contents = read_agreeing(Setup.read(job.one("setup")).path, paths)
     used = [(factor, entry) for factor, entry, some in zip(factors, jobs, passed, strict=True) if some]
-    _check_alike([entry for _, entry in used], contents, _integration_error_of_each(jobs, records))
+    _check_alike([entry for _, entry in used], contents, integration_error_of_each(jobs, records))
     places = {sample: k for k, sample in enumerate(dict.fromkeys(map(_averaged, jobs)))}
     labels, starts = [places[_averaged(entry)] for _, entry in used], _starts(jobs, records)
     known, seed = samples(jobs, records), settings.same_partitions
@@ -176,7 +176,7 @@ def integration_errors(
     }
 
 
-def _integration_error_of_each(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def integration_error_of_each(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """The relative error of the cross section of each job from its integration."""
     found = {entry.job: record["integrated_pb"] for entry, record in zip(jobs, records, strict=True)}
     return {job: abs(error / value) if value else 0.0 for job, (value, error) in found.items()}
