@@ -388,7 +388,10 @@ def test_a_cut_on_an_observable_asks_for_its_particles() -> None:
         ("1/theta", ", max_power: 8", "no polynomial"),
         ("theta**2", "", "`max_power: 4`"),
         ("theta**2", ", max_power: 4", ""),
-        ("1e-12 * theta**3", "", "no polynomial"),
+        ("exp(theta)", "", "no polynomial"),
+        ("1e-12 * theta**3", "", "has degree 3 in 'c_LL', and weights have a higher one; write `max_power: 6`"),
+        ("theta + theta**4", "", "`max_power: 8`"),
+        ("theta**3", ", max_power: 2", "`max_power: 6`"),
         ("1e-12 * theta**3", ", max_power: 6", ""),
     ],
 )

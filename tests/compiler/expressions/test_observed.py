@@ -19,6 +19,9 @@ NAMES = {"lead": "mu[0]", "hard": "lead.pt > 50", "tight": "hard and m < 90", "p
         ("pair.m > 20", ["m > 20"]),
         ("mu[1].pt > 50", ["mu[1].pt > 50"]),
         ("any(x.pt > 9 for x in j)", ["any(x.pt > 9 for x in j)"]),
+        ("any(x.pt > lead.pt for x in j)", ["any((x.pt > pt for x in j))"]),
+        ("any(hard.pt > 9 for hard in j)", ["any(hard.pt > 9 for hard in j)"]),
+        ("len([pair.pt for pair in j]) > 2 and hard", ["len([pair.pt for pair in j]) > 2", "pt > 50"]),
     ],
 )
 def test_conditions(cut: str, expected: list[str]) -> None:

@@ -1,11 +1,14 @@
 """Files of observed events that cannot be data."""
 
+import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
 import pytest
 from mmc.cli.main import main
+from mmc.compiler.checks import combinations
 from mmc.compiler.inputs.observed_events import ObservedError, n_shared, parse_observed
 
 from tests.support import ROOT
@@ -50,22 +53,55 @@ def test_rounded_data_of_two_files_share_nothing() -> None:
         one, other = ([[float(random.randrange(n_bins))] for _ in range(100)] for _ in range(2))
         assert n_shared(one, other) == 0
     assert n_shared(one, other[:70] + one[:30]) == 30
-    assert n_shared(one[:2], one) == 0  # too few
+    assert n_shared(one[:9], one) == 0  # too few
+    assert n_shared(one[:10], one) == 10
 
 
-@pytest.mark.parametrize(("high", "refused"), [("700.5\n800.5\n900.5\n", True), ("701\n801\n900.5\n", False)])
-def test_events_in_two_regions(high: str, refused: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "low.csv").write_text(rows(30) + "700.5\n800.5\n900.5\n")
-    (tmp_path / "high.csv").write_text(f"m_ll\n{high}")
+def test_small_regions_with_one_coarse_observable() -> None:
+    """They have some events in common by chance, also where no two events of one file are alike."""
+    random = Random(3)
+    for _ in range(4000):
+        n_bins = random.choice((15, 30, 60, 120, 250))
+        one, other = ([[random.randrange(n_bins)] for _ in range(random.randint(5, 20))] for _ in range(2))
+        assert n_shared(one, other) == 0
+
+
+def _combined(folder: Path, observed: Mapping[str, str]) -> Path:
+    """A study that combines regions with these observed events."""
+    for name, text in observed.items():
+        (folder / f"{name}.csv").write_text(text)
     regions = "".join(
-        f"  {name}: {{cuts: [{cut}], observed: {{file: {name}.csv}}}}\n"
-        for name, cut in (("low", "len(j) < 2"), ("high", "len(j) > 1"))
+        f"  {name}: {{cuts: [len(j) == {k}], observed: {{file: {name}.csv}}}}\n" for k, name in enumerate(observed)
     )
-    combined = "combinations: {both: {of: [low, high]}}\n"
-    study = tmp_path / "study.yaml"
-    study.write_text(f"{STUDY.replace(OBSERVED, '')}regions:\n{regions}{combined}")
+    study = folder / "study.yaml"
+    study.write_text(
+        f"{STUDY.replace(OBSERVED, '')}regions:\n{regions}combinations: {{all: {{of: [{', '.join(observed)}]}}}}\n"
+    )
+    return study
+
+
+@pytest.mark.parametrize(("first", "refused"), [(-12, True), (-6, False)])
+def test_events_in_two_regions(first: int, refused: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    low = rows(30)
+    high = "m_ll\n" + "\n".join(low.split()[first:]) + "\n" + "".join(f"{k}.25\n" for k in range(12 + first))
+    main(["validate", str(_combined(tmp_path, {"low": low, "high": high}))])
+    assert ("error[MMC564]: 12 observed events are in both low and high" in capsys.readouterr().out) is refused
+
+
+def test_each_file_is_parsed_once_for_all_pairs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    parsed = []
+    monkeypatch.setattr(combinations, "parse_observed", lambda *a: parsed.append(a) or parse_observed(*a))
+    main(["validate", str(_combined(tmp_path, {f"r{k}": rows(5) for k in range(6)}))])
+    assert len(parsed) == 6
+
+
+def test_a_list_of_observables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = _combined(tmp_path, {"low": rows(30), "high": rows(30)})
+    text = re.sub(r"^observables:\n(  .*\n)+", "observables: [m_ll]\n", study.read_text(), flags=re.MULTILINE)
+    study.write_text(text)
     main(["validate", str(study)])
-    assert ("error[MMC564]: 3 observed events are in both low and high" in capsys.readouterr().out) is refused
+    out = capsys.readouterr().out
+    assert "observables: [m_ll]" in text and "error[" in out and "MMC016" not in out
 
 
 @pytest.mark.parametrize("name", ["observed.parquet", "data/observed.npz", "o.H5", "o.root"])

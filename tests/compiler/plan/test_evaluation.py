@@ -40,6 +40,15 @@ def test_observed_events_are_read_by_limits_alone(study: dict[str, Any]) -> None
     assert set(changed(before, plan)) == {"evaluate", "baselines", "report"}
 
 
+def test_a_cut_that_events_pass_where_it_is_undefined_is_none_on_the_default(study: dict[str, Any]) -> None:
+    cut = "mu[0].pt > 50 and len(j) < 9"
+    study["observables"]["pt"] = {"definition": "mu[0].pt", "default": 0}
+    study["evaluation"]["observed"] = {"file": "seen.csv"}
+    for more, expected in (({}, ["pt > 50", "len(j) < 9"]), ({"passed_if_undefined": True}, [cut])):
+        study["cuts"] = [{"definition": cut, **more}]
+        assert plan_of(study, "seen.csv").stage("evaluate").settings["observed_cuts"] == expected
+
+
 def test_a_further_luminosity_is_evaluated_and_nothing_else_runs_again(study: dict[str, Any]) -> None:
     study["evaluation"]["luminosity"] = "139 fb^-1"
     study["evaluation"]["observed"] = {"file": "seen.csv"}

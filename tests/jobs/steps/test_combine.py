@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mmc.compiler.settings.combine import AnalysedJob
 from mmc.errors import StepError
-from mmc.jobs.steps.combine import check_beams, check_cuts, shares
+from mmc.jobs.steps.combine import check_beams, check_cuts, integration_error_of_each, shares
 
 from tests.jobs.physics import BENCHMARKS, READING, Folder, combine_settings, configure_settings
 
@@ -307,6 +307,13 @@ def test_filtered_parts_weigh_by_their_generated_events() -> None:
     assert found @ (remaining / 50.0) == pytest.approx(remaining.sum() / (50.0 * len(records)))
     assert found.sum() == pytest.approx(1.0)
     assert (remaining / remaining.sum()) @ (remaining / 50.0) > 0.11  # where 0.1 is right
+
+
+def test_relative_errors_of_integrations() -> None:
+    records: list[dict[str, Any]] = [{"integrated_pb": pair} for pair in ([2.0, 0.1], [-4.0, 0.4], [0.0, 1.0])]
+    assert integration_error_of_each(_entries(records), records) == pytest.approx(
+        {"signal.sm.0": 0.05, "signal.sm.1": 0.1, "signal.sm.2": 0.0}
+    )
 
 
 def test_events_of_a_sample_have_the_same_cuts() -> None:

@@ -18,6 +18,8 @@ _LARGEST_BASIS = 10_000
 """MadMiner inverts a matrix with so many rows and columns."""
 _NEGLIGIBLE, _ROUNDING = 1e-6, 1e-13
 """A transform that differs less from a polynomial is one: parts of its range of values, and of its largest value."""
+_MORE, _LOW = 11, 4
+"""A transform has so many more values than `max_power`, and is called a polynomial up to a degree so much higher."""
 
 
 def _in_basis(ctx: Context) -> list[str] | None:
@@ -154,14 +156,19 @@ def polynomial_transforms(ctx: Context) -> Iterator[Diagnostic]:
         return
     for name, entry in ctx.entries("parameters").items():
         text, most = entry.get("transform"), entry["max_power"]
-        values = [] if text is None or check_expression(text, TRANSFORM) else _values(text, entry["range"], most + 3)
+        if text is None or check_expression(text, TRANSFORM):
+            continue
+        values = _values(text, entry["range"], most + _MORE)
         if not values:
             continue
         path, degree = ("parameters", name, TRANSFORM), _degree(values)
-        if degree > most:
-            message = f"`{text[:60]}` is no polynomial in {show(name)}, and then morphing is wrong between benchmarks"
+        if degree > most and _degree(values, negligible=0.0) > most + _LOW:
+            message = (
+                f"`{text[:60]}` is no polynomial of a low degree in {show(name)}, and then morphing is wrong between "
+                "benchmarks"
+            )
             yield ctx.problem(MMC224, path, message, "write `morphing: none`, or make the card's number the parameter")
-        elif degree > 1 and not ctx.given("parameters", name, "max_power"):
+        elif degree > (most if ctx.given("parameters", name, "max_power") else 1):
             message = f"`{text[:60]}` has degree {degree} in {show(name)}, and weights have a higher one"
             help_text = f"write `max_power: {2 * degree}` if the amplitude is linear in the number in the card"
             yield ctx.problem(MMC224, path, message, help_text)
@@ -175,13 +182,15 @@ def _values(text: str, ends: Sequence[float], n: int) -> list[float]:
     return values if len(values) == n else []
 
 
-def _degree(values: Sequence[float]) -> int:
+def _degree(values: Sequence[float], negligible: float = _NEGLIGIBLE) -> int:
     """The degree of the polynomial with these values at equal distances, whose next differences vanish.
+
+    :param negligible: the part of the range of values by which others differ from those of a polynomial
 
     >>> [_degree(values) for values in ([1, 3, 5, 7, 9], [0, 1, 4, 9, 16], [1, 2, 4, 8, 16])]
     [1, 2, 4]
     """
-    rounding = max(_NEGLIGIBLE * (max(values) - min(values)), _ROUNDING * max(map(abs, values)))
+    rounding = max(negligible * (max(values) - min(values)), _ROUNDING * max(map(abs, values)))
     differences, degree = list(values), 0
     while len(differences) > 1:
         differences = [after - before for before, after in pairwise(differences)]

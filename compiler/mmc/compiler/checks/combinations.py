@@ -1,6 +1,7 @@
 """Rules about combinations of regions."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import combinations
 from typing import Any
 
@@ -127,17 +128,24 @@ def possible(ctx: Context) -> Iterator[Diagnostic]:
 
 def _n_shared(ctx: Context, *regions: str) -> int:
     """The number of observed events in both of two regions, as far as the compiler can tell."""
-    entries = [ctx.entries("regions")[name] for name in regions]
-    files = [entry.get("observed", {}).get("file") for entry in entries]
-    texts = [ctx.read_text(file) for file in files if file is not None and is_there(ctx, file)]
-    names = [entry.get("observables", ctx.names("observables")) for entry in entries]
-    common = [name for name in names[0] if name in names[1]]
-    if len(texts) < len(regions) or not common:
+    observed = ctx.once(_observed)
+    if not set(regions) <= observed.keys():
         return 0
-    try:
-        return n_shared(*(parse_observed(text or "", common) for text in texts))
-    except ObservedError:  # another rule says so
-        return 0
+    one, other = (observed[name] for name in regions)
+    common = one.keys() & other.keys()
+    return n_shared(*(list(zip(*(columns[name] for name in common), strict=True)) for columns in (one, other)))
+
+
+def _observed(ctx: Context) -> dict[str, dict[str, tuple[float, ...]]]:
+    """The observables of the observed events of each region, where these can be read; other rules say why not."""
+    found, every = {}, ctx.names("observables")
+    for region, entry in ctx.entries("regions").items():
+        names, file = entry.get("observables", every), entry.get("observed", {}).get("file")
+        text = ctx.read_text(file) if names and file is not None and is_there(ctx, file) else None
+        with suppress(ObservedError):
+            if text is not None:
+                found[region] = dict(zip(names, zip(*parse_observed(text, names), strict=True), strict=True))
+    return found
 
 
 def _toys(ctx: Context, name: str, entry: dict[str, Any]) -> Iterator[Diagnostic]:

@@ -53,6 +53,12 @@ class _Names(ast.NodeTransformer):
             self._found[node.id] = None if tree is None or len(ast.unparse(tree)) > MAX_LENGTH else tree
         return self._found[node.id] or node
 
+    def visit(self, node: ast.AST) -> Any:
+        """An expression with the others in it; a loop as it is written if its elements have one of the names."""
+        targets = [loop.target for loop in node.generators] if isinstance(node, ast.GeneratorExp | ast.ListComp) else []
+        elements = {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
+        return node if elements & self._texts.keys() else super().visit(node)
+
 
 class _Definitions(ast.NodeTransformer):
     """Put names of observables in place of their definitions."""

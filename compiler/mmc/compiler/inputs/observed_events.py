@@ -20,8 +20,8 @@ FEWEST_DIFFERENT = 10
 """Fewer different events may be alike by chance."""
 MOST_TWICE = 0.1
 """At most this part of the events may be there twice, if none is there three times."""
-_FEWEST_SHARED = 3
-"""Fewer events of two files may be alike by chance."""
+_MOST_BY_CHANCE = 20
+"""So many events of two files may be alike by chance if no two events of one file are."""
 _MOST_TRIPLES = 5.0
 """So many triples are not expected where there are none: the probability is below exp(-5)."""
 _MOST_SHOWN = 60
@@ -78,14 +78,20 @@ def are_copies(n_again: int, n_events: int, most: float) -> bool:
 
 
 def n_shared(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> int:
-    """How many events two files have in common; 0 if so many may be alike by chance, as they are within one file.
+    """How many events two files have in common; 0 if so many may be alike by chance.
 
-    >>> n_shared([[1.5], [2.5], [3.5], [4.5]], [[1.5], [3.5], [4.5], [0.5]])
-    3
+    Independent events of two files are alike at most about as often as two events of one file (a b < (a² + b²)/2). So
+    that many more are alike between the files has a probability below 2**-20. The same holds for ten events if these
+    are all events of a file.
+
+    >>> [n_shared([[k + 0.5] for k in range(10)], [[k + 0.5] for k in some]) for some in (range(15), range(5, 20))]
+    [10, 0]
     """
     events = [set(map(tuple, file)) for file in (one, other)]
-    n, n_again = len(events[0] & events[1]), max(len(one) - len(events[0]), len(other) - len(events[1]))
-    return n if n >= _FEWEST_SHARED and n > MOST_TWICE * min(len(one), len(other)) and 10 * n_again < n else 0
+    n, n_again = len(events[0] & events[1]), len(one) + len(other) - len(events[0]) - len(events[1])
+    least = 0 if n == min(map(len, events)) else _MOST_BY_CHANCE
+    is_many = n > least + 10 * n_again and n > MOST_TWICE * min(len(one), len(other))
+    return n if n >= FEWEST_DIFFERENT and is_many else 0
 
 
 def _columns(header: list[str], observables: Iterable[str]) -> dict[str, int]:

@@ -89,6 +89,11 @@ def observed_events(entry: Mapping[str, Any] | None) -> Observed | None:
 
 
 def observed_cuts(study: Study, more: Iterable[Cut] = ()) -> tuple[str, ...]:
-    """The cuts of the study and some more, in terms of observables as far as that is possible."""
+    """The cuts of the study and some more, in terms of observables as far as that is possible.
+
+    A cut that events pass where it is undefined stays as it is: there an observable has its default, which may fail it.
+    """
     definitions = {entry.name: entry.definition for entry in study.observables if entry.definition is not None}
-    return conditions((cut.definition for cut in (*study.reading.cuts, *more)), definitions, study.reading.names)
+    cuts = (*study.reading.cuts, *more)
+    needed = conditions((cut.definition for cut in cuts if not cut.required), definitions, study.reading.names)
+    return (*needed, *(cut.definition for cut in cuts if cut.required))

@@ -14,7 +14,7 @@ from scipy.special import chdtrc
 
 from mmc.jobs.madminer import event_writer
 from mmc.jobs.madminer.event_file import Array
-from mmc.jobs.madminer.event_rows import DATASETS, blocks_of, rows_of, width
+from mmc.jobs.madminer.event_rows import DATASETS, blocks_of, rows_of, spaced_blocks, width
 
 BLOCKS = 10
 """The number of blocks of consecutive events that are compared."""
@@ -33,8 +33,8 @@ def copy_shuffled(path: Path, out: Path, seed: int) -> str:
     """
     n_events = len(rows_of(str(path))[0])
     step = max(-(-n_events * width(path) // LOOKED_AT), 1)
-    parts = ([column[::step] for column in block] for block in blocks_of(path))
-    tables = dict(zip(DATASETS, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+    parts = zip(*spaced_blocks(path, step), strict=True)
+    tables = dict(zip(DATASETS, map(np.concatenate, parts), strict=True))
     reason = next(_ordered(tables), "")
     if not reason:
         shutil.copyfile(path, out)

@@ -69,7 +69,7 @@ def run(job: StepJob) -> None:
     paths = [directory / events_file(region) for directory, some in zip(directories, passed, strict=True) if some]
     contents = read_agreeing(Setup.read(job.one("setup")).path, paths)
     used = [(factor, entry) for factor, entry, some in zip(factors, jobs, passed, strict=True) if some]
-    _check_alike([entry for _, entry in used], contents)
+    _check_alike([entry for _, entry in used], contents, integration_error_of_each(jobs, records))
     places = {sample: k for k, sample in enumerate(dict.fromkeys(map(_averaged, jobs)))}
     labels, starts = [places[_averaged(entry)] for _, entry in used], _starts(jobs, records)
     known, seed = samples(jobs, records), settings.same_partitions
@@ -176,6 +176,12 @@ def integration_errors(
     }
 
 
+def integration_error_of_each(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The relative error of the cross section of each job from its integration."""
+    found = {entry.job: record["integrated_pb"] for entry, record in zip(jobs, records, strict=True)}
+    return {job: abs(error / value) if value else 0.0 for job, (value, error) in found.items()}
+
+
 def _largest_integration_errors(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """At each benchmark the largest relative error of the signal's samples, which that of their sum does not exceed."""
     signal = {_averaged(entry) for entry in jobs if not entry.background}
@@ -231,14 +237,14 @@ def _check_cross_sections(jobs: Sequence[AnalysedJob], records: Sequence[Mapping
             )
 
 
-def _check_alike(jobs: Sequence[AnalysedJob], contents: Sequence[Content]) -> None:
+def _check_alike(jobs: Sequence[AnalysedJob], contents: Sequence[Content], integration: Mapping[str, float]) -> None:
     """:raises StepError: when the events of jobs that are averaged have different distributions"""
     averaged: defaultdict[tuple[Any, ...], dict[str, Path]] = defaultdict(dict)
     for entry, content in zip(jobs, contents, strict=True):
         averaged[(*_averaged(entry), entry.background)][entry.job] = content.path
     for (_, _, sampled, background), files in averaged.items():
         advice = _NOT_AVERAGED if background else f"{_NOT_AVERAGED}, and check the names of the weights of both"
-        check_alike(files, contents[0].physical, sampled, advice, background=background)
+        check_alike(files, contents[0].physical, sampled, advice, background=background, integration=integration)
 
 
 def check_cuts(jobs: Sequence[AnalysedJob], records: Sequence[Mapping[str, Any]]) -> None:
