@@ -29,22 +29,18 @@ def interval_errors(found: Intervals, replicas: Sequence[Intervals], shifted: Se
     return errors
 
 
-def end_errors(
-    scans: Scans, points: Array, log_likelihood: Array, others: tuple[Array, Array], per_simulated: Array | float
-) -> Intervals:
+def end_errors(scans: Scans, points: Array, changes: Sequence[Array], per_simulated: Array | float) -> Intervals:
     """The standard errors of the ends of intervals that scans have found, where -2 ln λ grows outwards.
 
     To first order, a change of ln L moves neither the fit of the other parameters at an end nor the best fit. So an end
     moves by the change of -2 ln λ there, over the derivative of -2 ln λ by the parameter.
 
     :param points: contain the best fit and the ends, shape (points, parameters)
-    :param log_likelihood: at these points and the true one, shape (points + 1,)
-    :param others: the same without one group of simulated events each, shape (groups, points + 1), and with each other
-        error added, shape (errors, points + 1)
+    :param changes: those of ln L at these points and the true one without one group of simulated events each, shape
+        (groups, points + 1), and with each other error added, shape (errors, points + 1)
     :param per_simulated: f at the points and the true one
     """
-    changes = [each - log_likelihood for each in others]
-    widening = np.broadcast_to(1.0 + np.asarray(per_simulated), log_likelihood.shape)
+    widening = np.broadcast_to(1.0 + np.asarray(per_simulated), len(points) + 1)
 
     def index(point: Array) -> int:
         return int(np.flatnonzero((points == point).all(axis=1))[0])

@@ -310,7 +310,12 @@ class Limits:
         """
         if not self.has_grid:
             known = {} if self.scans is None else self.scans.intervals()
-            return {**_NO_REGIONS, "intervals": known, "interval_errors": self._end_errors}
+            errors: Intervals = {}
+            if self.scans is not None and self._has_errors:
+                own, none = self.log_likelihood, np.empty((0, len(self.log_likelihood)))
+                changes = [none if each is None else each - own for each in (self.replicas, self.varied)]
+                errors = end_errors(self.scans, self.grid.points, changes, self.per_simulated)
+            return {**_NO_REGIONS, "intervals": known, "interval_errors": errors}
         own = allowed_areas(self.on_grid[np.newaxis], self.dof, levels)[:, 0]
         found: dict[str, Any] = {
             "allowed_fraction": {str(level): float(self.allowed(level).mean()) for level in levels},
@@ -335,15 +340,6 @@ class Limits:
         others = [each for each in (self.replicas, self.varied) if each is not None]
         own = _known(self.log_likelihood)
         return self.critical is not None or any(bool((_known(each) != own).any()) for each in others)
-
-    @property
-    def _end_errors(self) -> Intervals:
-        """The standard errors of the ends of intervals that scans have found."""
-        if self.scans is None or not self._has_errors:
-            return {}
-        none: Array = np.empty((0, len(self.log_likelihood)))
-        left_out, shifted = (none if each is None else each for each in (self.replicas, self.varied))
-        return end_errors(self.scans, self.grid.points, self.log_likelihood, (left_out, shifted), self.per_simulated)
 
     @property
     def _other_ratios(self) -> tuple[Array, Array]:
