@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from mmc.jobs.madminer.event_file import Array
 from mmc.jobs.statistics.closure.ratio_sums import MeanRatio
-from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Binning, Filled, Template, bin_sum
+from mmc.jobs.statistics.histograms import IMPOSSIBLE, ROUNDING, Binning, Filled, Template, are_possible, bin_sum
 from mmc.jobs.statistics.profiling import FilledHistogram, ShapeLikelihood, VariedHistogram
 from mmc.jobs.statistics.summaries import Summaries
 
@@ -91,11 +91,10 @@ class BinnedRatio:
         Where a bin that is known here has no positive content, the point is excluded, and not the bin left out: it is
         at the end of the points that are possible.
         """
-        filled = [(self.coefficients[rows] @ sums[self.known].T > 0.0).all(axis=1) for rows in self._blocks()]
-        possible = np.concatenate(filled)
+        each = [are_possible(self.coefficients[rows], sums, self.known) for rows in self._blocks()]
+        possible = np.concatenate(each)
         rows = np.where(possible[:, np.newaxis], self.coefficients, self.reference)
-        other = BinnedRatio.of(sums, rows, self.reference)
-        return replace(other, possible=other.possible & self.possible & possible)
+        return replace(BinnedRatio.of(sums, rows, self.reference), possible=possible & self.possible)
 
     def varied(self, filled: Filled, *, profiled: bool = True) -> VariedHistogram:
         """The same histogram, with the nuisance parameters if they are ``profiled``, and the samples that float."""

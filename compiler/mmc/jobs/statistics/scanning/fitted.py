@@ -58,6 +58,7 @@ def _scanned(problem: LimitProblem, own: LimitProblem, every: Mapping[str, Surfa
             dof=own.dof(rate=surface.rate),
             slope=surface.slope,
             widening_slope=surface.widening_slope,
+            with_ends=isinstance(problem.grid, Cloud),
         )
         log.info("%s: %d scans, best fit %s", name or "expected", len(problem.scans), found[name].best_fit)
     if not isinstance(problem.grid, Cloud):

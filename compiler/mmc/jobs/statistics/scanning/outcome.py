@@ -130,7 +130,7 @@ class Scans:
     fit: Fit
     curves: tuple[Curve, ...]
     ends: Mapping[str, Mapping[str, list[list[End | None]]]] = field(default_factory=dict)
-    """Those of :meth:`intervals`; None at an end of the range."""
+    """Those of :meth:`intervals`, if they are needed; None at an end of the range."""
 
     @property
     def best_fit(self) -> dict[str, float]:

@@ -51,6 +51,7 @@ def run_scans(
     dof: int,
     slope: Gradient | None = None,
     widening_slope: Gradient | None = None,
+    with_ends: bool = False,
 ) -> Scans:
     """The best fit and the scans of a likelihood.
 
@@ -60,6 +61,7 @@ def run_scans(
     :param dof: the degrees of freedom of -2 ln λ of all parameters together
     :param slope: the derivatives of -2 ln L, if they are known
     :param widening_slope: those of 1 + f, if they are known
+    :param with_ends: whether :attr:`Scans.ends` are needed, each of which takes a fit
     """
     starts = [start]
     for attempt in range(ATTEMPTS):
@@ -68,7 +70,7 @@ def run_scans(
         try:
             scanner = _Scanner(fitter.relative(fit), box, names, fit, levels=levels, last=attempt == ATTEMPTS - 1)
             found = Scans(tuple(names), box, fit, tuple(scanner.curves(scans)))
-            return replace(found, ends=scanner.ends(found))
+            return replace(found, ends=scanner.ends(found)) if with_ends else found
         except _BetterError as better:
             starts.append(better.point)
     raise AssertionError("the last attempt raises nothing")
